@@ -1,0 +1,157 @@
+"""The executed copies of the notebooks, from which the book is built.
+
+A copy is made by papermill in a fresh kernel of this interpreter, then normalised, so that equal results are equal
+bytes. Cells tagged `heavy` need torch and images; where these are missing they stand in the copy as source, with a line
+that says so.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = "heavy"
+HEAVY_NEEDS = ("torch", "elpv_dataset")
+NOT_EXECUTED = "Not executed here: needs torch, images and weights. Run: make study\n"
+# Besides the notebook itself, what its outputs can depend on. Of results, names, sizes and times are enough.
+SOURCES = ("devnetlib", "data_manifests", "book/paper", "requirements.lock", "requirements-read.lock")
+RESULTS = ("book/results", "results")
+
+
+class NotebookFailed(Exception):
+    """A notebook stopped; the message is one line that says where, why, and how to see more."""
+
+
+def heavy_available() -> bool:
+    """Whether cells tagged `heavy` can run here."""
+    return all(find_spec(name) is not None for name in HEAVY_NEEDS)
+
+
+def files_below(folders: Iterable[str]) -> list[Path]:
+    """All files in the given files and folders of the repository, sorted; caches left out."""
+    roots = [ROOT / folder for folder in folders]
+    found = [root for root in roots if root.is_file()] + [
+        path for root in roots for path in root.rglob("*") if path.is_file()
+    ]
+    return sorted(path for path in found if path.suffix != ".pyc")
+
+
+def fingerprint(notebook: Path, parameters: dict[str, str]) -> str:
+    """What an executed copy depends on, as a hash: notebook, parameters, package, locks, whether heavy cells run."""
+    digest = hashlib.sha256(repr((sorted(parameters.items()), heavy_available(), sys.version)).encode())
+    for path in [notebook, *files_below(SOURCES)]:
+        digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def results_state() -> str:
+    """A hash over the stored results: published and yours."""
+    listing = [
+        (path.relative_to(ROOT).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in files_below(RESULTS)
+    ]
+    return hashlib.sha256(repr(listing).encode()).hexdigest()
+
+
+def accepted(notebook: Path, parameters: dict[str, str]) -> dict[str, str]:
+    """Those parameters that the notebook has; papermill would inject the others all the same."""
+    return {name: value for name, value in parameters.items() if name in papermill.inspect_notebook(str(notebook))}
+
+
+@contextmanager
+def own_kernel_settings() -> Iterator[None]:
+    """Let kernels import this repository, and keep them out of the user's Jupyter and IPython folders.
+
+    The folder's path is short, since the name of a socket, which lies in it, may have 107 characters.
+    """
+    with TemporaryDirectory(prefix="nb") as folder:
+        search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        settings = {"PYTHONPATH": search, "JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder}
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def run_cells(notebook: Path, copy: Path, parameters: dict[str, str]) -> None:
+    """Execute `notebook` into `copy`, heavy cells only where they can run; NotebookFailed where a cell raises."""
+    with own_kernel_settings():
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(copy),
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                cwd=str(ROOT),
+                config=Config({"KernelManager": {"transport": "ipc"}}),  # over TCP every kernel prints a warning
+                skip_cells_with_tag="" if heavy_available() else HEAVY,
+                shutdown_kernel="immediate",  # the polite way interrupts a kernel that is done, and it complains
+            )
+        except PapermillExecutionError as error:
+            place = f"{notebook.name} stopped at code cell {error.exec_count}: {error.ename}: {error.evalue}"
+            raise NotebookFailed(f"{place}. To see it happen: papermill {notebook} stopped.ipynb") from error
+        except DeadKernelError as error:
+            raise NotebookFailed(f"{notebook.name}: its kernel died, perhaps for want of memory") from error
+
+
+def normalised(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without what differs from run to run: cell ids, times, paths, the interpreter's patch level."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"c{number:03d}"
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+    return notebook
+
+
+def with_heavy_cells_explained(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with the line `NOT_EXECUTED` as the output of every heavy code cell that did not run."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and HEAVY in cell.metadata.get("tags", []) and cell.execution_count is None:
+            cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=NOT_EXECUTED)]
+    return notebook
+
+
+def execute(notebook: Path, target: Path, parameters: dict[str, str]) -> None:
+    """Put the normalised executed copy of `notebook` at `target`, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".unfinished.ipynb")
+    try:
+        run_cells(notebook, unfinished, accepted(notebook, parameters))
+        executed = with_heavy_cells_explained(normalised(nbformat.read(unfinished, as_version=4)))
+        nbformat.write(executed, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, str]) -> bool:
+    """As `execute`, but keep the copy that is there if nothing it depends on has changed; say whether it ran.
+
+    The results are looked at after the run, because a notebook may add to them and has seen what it added.
+    """
+    key, made_from = target.with_suffix(".key"), fingerprint(notebook, parameters)
+    if target.exists() and key.exists() and key.read_text() == f"{made_from} {results_state()}\n":
+        return False
+    key.unlink(missing_ok=True)
+    execute(notebook, target, parameters)
+    key.write_text(f"{made_from} {results_state()}\n")
+    return True

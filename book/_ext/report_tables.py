@@ -1,0 +1,47 @@
+"""Tables of results on a page: `{result-table} DATASET QUESTION` and `{claims-table} [QUESTION]`.
+
+The package renders a table as HTML; here it is put on the page, in a wrapper of its own that scrolls where the table is
+wider than the screen.
+"""
+
+from html import escape
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+
+def in_wrapper(table: str, label: str) -> nodes.raw:
+    """The table in a region that scrolls sideways, by keyboard too, and that screen readers announce by `label`."""
+    opening = f'<div class="table-scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">'
+    return nodes.raw("", f"{opening}{table}</div>", format="html")
+
+
+class ResultTable(SphinxDirective):
+    """Printed, published and yours side by side: `{result-table} elpv q1`."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.tables import result_table_html
+
+        dataset, question = self.arguments
+        return [in_wrapper(result_table_html(dataset, question), f"Results of {question} on {dataset}")]
+
+
+class ClaimsTable(SphinxDirective):
+    """The paper's claims with our verdicts, of all questions or of one: `{claims-table} q1`."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.tables import claims_table_html
+
+        question = self.arguments[0] if self.arguments else None
+        return [in_wrapper(claims_table_html(question), f"Claims and verdicts {question or ''}".strip())]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("result-table", ResultTable)
+    app.add_directive("claims-table", ClaimsTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,281 @@
+"""python -m devnetlib ...: parses, calls one function, prints. Exit 0 fine, 1 a check or a run failed, 2 misuse."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from devnetlib.errors import Misuse
+from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
+from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
+
+
+def numbers(text: str) -> list[int]:
+    """'3', '0-4' or '0,2,5-7' as a list of numbers >= 0."""
+    try:
+        ranges = [part.split("-") if "-" in part else (part, part) for part in text.split(",")]
+        listed = [number for first, last in ranges for number in range(int(first), int(last) + 1)]
+    except ValueError:
+        listed = []
+    if not listed:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number or a range such as 0-4")
+    return listed
+
+
+def names(text: str) -> list[str]:
+    """Names separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def span(values: range) -> str:
+    return f"{values[0]}-{values[-1]}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; options that several commands share stand once."""
+    top = argparse.ArgumentParser(prog="python -m devnetlib", description="The reference reproduction of DevNet.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    machine = argparse.ArgumentParser(add_help=False)
+    machine.add_argument("--weights", help="imagenet, random or a file; default: ImageNet's where at hand, else random")
+    machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    machine.add_argument(
+        "--threads", type=int, help="torch threads of a run (default: 1 frozen, 2 fine-tuned); results depend on it"
+    )
+    machine.add_argument(
+        "--data-root",
+        type=Path,
+        help="folder of prepared data and caches (default: DEVNET_DATA, else the platform's cache folder)",
+    )
+    machine.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    machine.add_argument("--workers", type=int, default=1, help="runs side by side (default: %(default)s)")
+    add = commands.add_parser
+
+    run = add("run", parents=[machine], help="execute runs of one method: splits x draws x seeds")
+    run.add_argument("--dataset", required=True, help="a card of data_manifests, such as elpv or toy")
+    run.add_argument("--reading", help="a reading of its card (default: the card's first)")
+    run.add_argument("--method", default="devnet", help="a method or a control (default: devnet)")
+    run.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
+    run.add_argument("--protocol", default="general", help="how images are divided (default: general)")
+    run.add_argument("--anomalies", type=int, default=10, help="labelled anomalies (default: 10)")
+    for axis, what in (
+        ("split", "which normals train"),
+        ("draw", "which anomalies are labelled"),
+        ("seed", "initialisation and batches"),
+    ):
+        run.add_argument(
+            f"--{axis}", type=numbers, default=[0], help=f"{what}: a number or a range such as 0-4 (default: 0)"
+        )
+    run.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the method, such as signed=true; may be repeated",
+    )
+    run.add_argument("--json", action="store_true", help="one JSON line a run")
+    run.set_defaults(function=command_run)
+
+    study = add("study", parents=[machine], help="execute the whole grid of a question")
+    study.add_argument("question", nargs="?", default="q1", choices=[*QUESTIONS, "all"], help="(default: q1)")
+    study.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
+    study.add_argument("--datasets", type=names, default=["elpv"], help="separated by commas (default: elpv)")
+    study.add_argument("--methods", type=names, default=[], help="only these rows, separated by commas (default: all)")
+    study.add_argument("--splits", type=numbers, default=list(SPLITS), help=f"(default: {span(SPLITS)})")
+    study.add_argument("--draws", type=numbers, default=list(DRAWS), help=f"(default: {span(DRAWS)})")
+    study.set_defaults(function=command_study, workers=os.cpu_count() or 1)
+
+    data = add("data", help="list, prepare or verify data sets")
+    data.add_argument("action", choices=["list", "prepare", "verify"])
+    data.add_argument("dataset", nargs="?")
+    data.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    data.add_argument("--json", action="store_true", help="machine-readable")
+    data.set_defaults(function=command_data)
+
+    table = add("table", help="printed, published and yours side by side")
+    table.add_argument("--dataset", default="elpv")
+    table.add_argument("--question", default="q1", choices=list(QUESTIONS))
+    table.add_argument("--profile", default="quick", help="(default: quick)")
+    table.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    table.add_argument("--json", action="store_true", help="machine-readable")
+    table.set_defaults(function=command_table)
+
+    publish = add("publish", help="copy your scores to the published ones, checked")
+    publish.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    publish.add_argument("--dataset", help="only this data set")
+    publish.add_argument("--profile", help="only this profile")
+    publish.set_defaults(function=command_publish)
+
+    check = add("verify-results", help="recompute every published number from its raw scores")
+    check.add_argument("--results", type=Path, default=PUBLISHED, help="folder to check (default: book/results)")
+    check.add_argument("--json", action="store_true", help="machine-readable")
+    check.set_defaults(function=command_verify)
+
+    weights = add("weights", help="look for ImageNet weights, and download them where there are none")
+    weights.set_defaults(function=command_weights)
+    return top
+
+
+def options_of(pairs: list[str]) -> dict[str, str]:
+    """NAME=VALUE pairs as a dictionary."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise Misuse(f"--option {pair}: expected NAME=VALUE, such as signed=true")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def machine_of(args: argparse.Namespace) -> Any:
+    from devnetlib.study.execution import Machine
+
+    return Machine(args.weights, args.device, args.threads, args.data_root)
+
+
+def grid(args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores: None) -> tuple[list[Any], int]:
+    """Execute runs as the options say; the scores, and the exit status after the failures have been told."""
+    from devnetlib.study.execution import execute_all, warm_caches
+    from devnetlib.study.workers import process_pool
+
+    machine = machine_of(args)
+    machine.torch_device()
+    if args.workers > 1:
+        warm_caches(runs, args.results, machine)
+    with process_pool(args.workers) as executor:
+        scores, failures = execute_all(runs, args.results, machine, executor, on_done)
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    misuse = failures and all(isinstance(failure.error, Misuse) for failure in failures)
+    return scores, 2 if misuse and not scores else int(bool(failures))
+
+
+def command_run(args: argparse.Namespace) -> int:
+    from devnetlib.report.tables import run_record
+    from devnetlib.study.planning import plan
+    from devnetlib.study.weights import load_weights
+
+    axes = {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
+    axes |= {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
+    runs = plan(args.dataset, args.method, args.profile, load_weights(args.weights), **axes)
+
+    def tell(scores: Any) -> None:
+        record = run_record(scores)
+        print(
+            json.dumps(record)
+            if args.json
+            else "{key}: AUROC {auroc:.3f}, average precision {average_precision:.3f}".format(**record),
+            flush=True,
+        )
+
+    return grid(args, runs, tell)[1]
+
+
+def command_study(args: argparse.Namespace) -> int:
+    from devnetlib.report.tables import text_table, weights_title
+    from devnetlib.study.planning import question_grid
+    from devnetlib.study.weights import load_weights
+
+    weights = load_weights(args.weights)
+    if weights.tensors is None and args.weights is None:
+        print(
+            "no ImageNet weights at hand: starting from random ones ('make weights' looks for them again)",
+            file=sys.stderr,
+        )
+    chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
+    questions = list(QUESTIONS) if args.question == "all" else [args.question]
+    runs = [run for question in questions for run in question_grid(question, args.profile, weights, **chosen)]
+    print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
+    status = grid(args, runs)[1]
+    for question in questions:
+        for dataset in args.datasets:
+            print(text_table(dataset, question, args.profile, args.results))
+    return status
+
+
+def command_data(args: argparse.Namespace) -> int:
+    from devnetlib.data import prepare
+
+    if args.action == "list":
+        rows = prepare.overview(args.data_root)
+        lines = (
+            f"{row['name']:12} {'present' if row['present'] else 'missing'}  {row['counts']}  {row['licence']}"
+            for row in rows
+        )
+        print(json.dumps(rows) if args.json else "\n".join(lines))
+        return 0
+    if args.dataset is None:
+        raise Misuse(f"data {args.action}: name a data set, such as elpv ('data list' shows them)")
+    prepared = prepare.prepare(args.dataset, data_root=args.data_root)
+    found = prepare.counts(prepared.table)
+    faults = prepare.verify(prepared) if args.action == "verify" else []
+    report = {
+        "name": args.dataset,
+        "reading": prepared.reading,
+        "counts": found,
+        "faults": faults,
+        "root": str(prepared.root),
+    }
+    print(
+        json.dumps(report)
+        if args.json
+        else "\n".join([f"{args.dataset} ({prepared.reading}): {found} in {prepared.root}", *faults])
+    )
+    return int(bool(faults) or found != prepared.card.facts["counts"][prepared.reading])
+
+
+def command_table(args: argparse.Namespace) -> int:
+    from devnetlib.report.tables import table_records, text_table
+
+    chosen = (args.dataset, args.question, args.profile, args.results)
+    print(json.dumps(table_records(*chosen)) if args.json else text_table(*chosen))
+    return 0
+
+
+def command_publish(args: argparse.Namespace) -> int:
+    from devnetlib.study.publishing import publish
+
+    def keep(scores: Any) -> bool:
+        return args.dataset in (None, scores.run.dataset) and args.profile in (None, scores.run.profile)
+
+    written = publish(args.results, keep=keep)
+    print(f"published {len(written)} runs to {PUBLISHED}")
+    return int(not written)
+
+
+def command_verify(args: argparse.Namespace) -> int:
+    from devnetlib.study.verification import faults
+
+    if not args.results.is_dir():
+        raise Misuse(
+            f"no results folder {args.results}: name one with --results, or run 'python -m devnetlib study' first"
+        )
+    checked = list(faults(args.results))
+    wrong = {str(path): fault for path, fault in checked if fault}
+    summary = f"{len(checked) - len(wrong)} of {len(checked)} scores files are whole, under their own names, and give their metrics again"
+    print(
+        json.dumps({"checked": len(checked), "faults": wrong}) if args.json else "\n".join([*wrong.values(), summary])
+    )
+    return int(bool(wrong) or not checked)
+
+
+def command_weights(args: argparse.Namespace) -> int:
+    from devnetlib.study.weights import fetch_imagenet
+
+    print(fetch_imagenet())
+    return 0
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; errors of the caller become one line."""
+    args = parser().parse_args(words)
+    try:
+        return args.function(args)
+    except (Misuse, DamagedScores) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, Misuse) else 1
+    except KeyboardInterrupt:
+        print("interrupted: finished runs are stored, the same command goes on with the rest", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

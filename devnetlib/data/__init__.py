@@ -1,0 +1,1 @@
+"""The data: cards and image tables, raw releases, partitions, pixels. Knows no model."""

@@ -1,0 +1,16 @@
+"""Mistakes of the caller, told in one line: what was found, what was expected, how to mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Misuse(ValueError):
+    """A request that cannot be met as it stands; the command line prints it and exits with 2."""
+
+
+def unknown(kind: str, found: object, valid: Iterable[str]) -> Misuse:
+    """The error for a name outside `valid`: lists the valid ones and suggests the nearest."""
+    valid = sorted(valid)
+    near = get_close_matches(str(found), valid, n=1)
+    suggestion = f" (did you mean {near[0]!r}?)" if near else ""
+    return Misuse(f"unknown {kind} {found!r}{suggestion}: valid are {', '.join(valid)}")

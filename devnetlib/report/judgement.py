@@ -1,0 +1,134 @@
+"""The claims of `book/paper/claims.yml`, each held against the published scores by its rule."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from devnetlib.report.paper import Claim, DataRef, Rule, claims, rules
+from devnetlib.report.selection import Cell, Metric, cell, published
+from devnetlib.report.verdicts import Comparison, Learned, Reached, Result, judge
+
+PROFILE_OF_LANE = {"frozen": "quick", "fine-tuned": "released"}  # the one profile by which a lane is judged
+NOT_MEASURED = "not measured yet"
+
+
+@cache
+def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
+    """The results of a claim, one entry a data set on which all of its runs are published."""
+    rule = rules()[claim.rule]
+    if claim.lane not in PROFILE_OF_LANE or claim.vary or claim.contamination:
+        return ()
+    found = []
+    for number, data in enumerate(claim.datasets):
+        cells = claim_cells(claim, rule, data)
+        if all(one.complete for one in cells.values()):
+            ours, *rivals = ({name: one.values(measure(rule)) for name, one in cells.items()}).items()
+            printed = claim.printed[number].value() if claim.printed else None
+            found.append((data, judge(rule, ours[1], dict(rivals), printed)))
+    return tuple(found)
+
+
+def claim_cells(claim: Claim, rule: Rule, data: DataRef) -> dict[str, Cell]:
+    """The runs a claim needs on a data set: the method that is judged first, then its rivals; by method, with its options where it has some."""
+    options = claim.options or ({},) * len(claim.methods)
+    wanted = list(zip(claim.methods, options, strict=True)) + [(name, {}) for name in rule.over]
+    common = {
+        "profile": PROFILE_OF_LANE[claim.lane],
+        "reading": data.reading,
+        "protocol": claim.protocol,
+        "anomalies": claim.anomalies,
+    }
+    return {
+        row_name(method, opts): cell(published(), data.name, method, options=opts, **common) for method, opts in wanted
+    }
+
+
+def row_name(method: str, options: dict[str, Any]) -> str:
+    return " ".join([method, *(f"{name}={value}" for name, value in sorted(options.items()))])
+
+
+def measure(rule: Rule) -> Metric:
+    """What a rule compares: AUROC, or the share of test normals above a threshold on the score.
+
+    A score is its own deviation here: the reference is N(0, 1) by definition (Eq. 4).
+    """
+    from devnetlib.metrics import auroc
+
+    if rule.name != "separation":
+        return auroc
+    threshold = rule.constants["threshold"]
+
+    def share_above(scores: ArrayLike, labels: ArrayLike) -> float:
+        return float(np.mean(np.asarray(scores)[np.asarray(labels) == 0] > threshold))
+
+    return share_above
+
+
+def describe(result: Result) -> str:
+    """The numbers behind a verdict, in a line."""
+    if isinstance(result, Learned):
+        return "; ".join(f"over {name} {difference(lead)}" for name, lead in result.over.items())
+    if isinstance(result, Reached):
+        return f"ours − printed {result.difference:+.3f}"
+    if isinstance(result, Comparison):
+        return f"ours − printed {difference(result)}, percentile of the printed mean {result.percentile_of_printed:.0f}"
+    return difference(result)
+
+
+def difference(result: Any) -> str:
+    """A difference and its interval."""
+    mean = result.mean if hasattr(result, "mean") else result.difference
+    return f"{mean:+.3f} [{result.low:+.3f}, {result.high:+.3f}]"
+
+
+def verdict_lines(claim: Claim) -> Iterator[tuple[str, str, str]]:
+    """(data set and rival, verdict, numbers) for all that has been measured of a claim."""
+    for data, results in judged(claim):
+        for rival, result in results.items():
+            against = "" if rival in ("printed", "controls", "normals") else f" against {rival}"
+            yield f"{data}{against}", result.verdict, describe(result)
+
+
+def verdict_records() -> list[dict[str, Any]]:
+    """Every claim with its verdicts, for programs."""
+    records = []
+    for claim in claims():
+        verdicts = [
+            {"where": where, "verdict": verdict, "numbers": numbers} for where, verdict, numbers in verdict_lines(claim)
+        ]
+        known = {name: getattr(claim, name) for name in ("id", "question", "claim", "source", "lane", "rule", "status")}
+        data = [asdict(reference) for reference in claim.datasets]
+        records.append(known | {"datasets": data, "measured": bool(verdicts), "verdicts": verdicts})
+    return records
+
+
+def claims_html(question: str | None = None) -> str:
+    """The claims as a table: of one question those that have been measured and how many have not; without one all of them."""
+    chosen = claims(question.upper() if question else None)
+    shown = [claim for claim in chosen if not question or judged(claim)]
+    body = "".join(claim_row(claim) for claim in shown)
+    if len(shown) < len(chosen):
+        body += f'<tr><td colspan="4">{len(chosen) - len(shown)} further claims of {question.upper()} are {NOT_MEASURED}.</td></tr>'
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("claim", "verdict", "numbers", "lane, rule, what we knew")
+    )
+    return f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def claim_row(claim: Claim) -> str:
+    """One claim: its sentence and source, verdicts with their numbers, and how it was judged."""
+    lines = list(verdict_lines(claim))
+    verdicts = (
+        "<br>".join(f"{escape(where)}: <strong>{escape(verdict)}</strong>" for where, verdict, _ in lines)
+        or NOT_MEASURED
+    )
+    numbers = "<br>".join(escape(numbers) for *_, numbers in lines)
+    mind = f"<details><summary>what would change our mind</summary>{escape(claim.change_our_mind)}</details>"
+    sentence = f"{escape(claim.claim)}<small>{escape(claim.source)}</small>{mind}"
+    how = f"{escape(claim.lane)}, {escape(claim.rule)}, {escape(claim.status)}"
+    return f'<tr id="{escape(claim.id)}"><td>{sentence}</td><td>{verdicts}</td><td>{numbers}</td><td>{how}</td></tr>'

@@ -1,0 +1,100 @@
+"""From a heap of scores to arrays: the runs of one row of a table, as (splits, draws)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from devnetlib.metrics import auroc
+from devnetlib.study.results import PUBLISHED, Scores, collect
+from devnetlib.study.runs import DRAWS, REVISION, SPLITS
+
+Metric = Callable[[ArrayLike, ArrayLike], float]
+WEIGHTS = {
+    "4484c29594189ae1": "ImageNet (ResNet-18, layers 1-3)",
+    "random": "random",
+    "none": "none",
+}
+
+
+def weights_title(name: str) -> str:
+    """What the reader calls the weights of that name; unknown ones keep their digits."""
+    return WEIGHTS.get(name, f"weights {name}")
+
+
+@cache
+def published() -> tuple[Scores, ...]:
+    """All published scores."""
+    return tuple(collect(PUBLISHED))
+
+
+def yours(root: Path) -> tuple[Scores, ...]:
+    """All scores that were made on this machine."""
+    return tuple(collect(root))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one row on one data set, by (split, draw)."""
+
+    runs: Mapping[tuple[int, int], Scores]
+
+    def values(
+        self, metric: Metric = auroc, splits: Iterable[int] = SPLITS, draws: Iterable[int] = DRAWS
+    ) -> NDArray[np.float64]:
+        """The metric of every run, (S, D); NaN where a run is missing."""
+        draws = list(draws)
+        rows = [[_measured(metric, self.runs.get((split, draw))) for draw in draws] for split in splits]
+        return np.array(rows, dtype=float)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every published split and draw is there."""
+        return all((split, draw) in self.runs for split in SPLITS for draw in DRAWS)
+
+    @property
+    def any(self) -> Scores:
+        """One of the runs."""
+        return next(iter(self.runs.values()))
+
+
+def _measured(metric: Metric, scores: Scores | None) -> float:
+    return float("nan") if scores is None else metric(scores.values, scores.labels)
+
+
+def cell(
+    scores: Iterable[Scores],
+    dataset: str,
+    method: str,
+    profile: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    reading: str | None = None,
+    protocol: str = "general",
+    anomalies: int = 10,
+    seed: int = 0,
+    weights: str | None = None,
+) -> Cell:
+    """The runs that match; `reading` and `weights` None take any, the latter the one that most runs share."""
+    wanted = {
+        "dataset": dataset,
+        "method": method,
+        "profile": profile,
+        "protocol": protocol,
+        "anomalies": anomalies,
+        "seed": seed,
+    }
+    wanted |= {"revision": REVISION} | ({"reading": reading} if reading else {})
+    found = [
+        s
+        for s in scores
+        if all(getattr(s.run, k) == v for k, v in wanted.items()) and dict(s.run.options) == dict(options or {})
+    ]
+    names = Counter(s.run.weights for s in found)
+    chosen = weights if weights in names else max(names, key=lambda name: (names[name], name != "random"), default=None)
+    return Cell({(s.run.split, s.run.draw): s for s in found if s.run.weights == chosen})

@@ -1,0 +1,288 @@
+"""Tables: printed, published and yours side by side, as data frames, text, records and HTML."""
+
+from dataclasses import asdict, dataclass
+from html import escape
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from devnetlib.errors import unknown
+from devnetlib.metrics import auroc, average_precision, f1_max
+from devnetlib.report.paper import printed_value
+from devnetlib.report.selection import Cell, cell, published, weights_title, yours
+from devnetlib.report.statistics import crossed, paired
+from devnetlib.study.results import YOURS, Scores
+from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Question, Row
+
+MISSING = "—"
+CONTROLS_TO_PASS = ("mahalanobis", "shuffled", "grey")
+CONFIDENCE = 0.95
+
+
+def run_record(scores: Scores) -> dict[str, Any]:
+    """One run for a program: what it was, its metrics, what it cost."""
+    run, origin = scores.run, scores.origin
+    named = {
+        name: getattr(run, name) for name in ("dataset", "reading", "method", "profile", "split", "draw", "seed", "key")
+    }
+    measured = {
+        metric.__name__: round(metric(scores.values, scores.labels), 6) for metric in (auroc, average_precision, f1_max)
+    }
+    return (
+        named
+        | {"options": dict(run.options)}
+        | measured
+        | {"weights": run.weights, "precision": origin["precision"], "seconds": origin["seconds"]}
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the runs of a cell come to: means over runs; AUROC also by split, with its spread."""
+
+    auroc: float
+    split_low: float  # smallest mean of a split
+    split_high: float
+    sd: float | None  # over all runs, ddof 1
+    runs: int
+    average_precision: float
+    f1_max: float
+    weights: str
+    seconds: float
+
+
+def summary(runs: Cell) -> Summary | None:
+    """The summary of a cell; None where it has no run."""
+    if not runs.runs:
+        return None
+    scores = list(runs.runs.values())
+    values = {split: [] for split in sorted({split for split, _ in runs.runs})}
+    for (split, _), one in runs.runs.items():
+        values[split].append(auroc(one.values, one.labels))
+    by_split, everything = [np.mean(v) for v in values.values()], np.concatenate(list(values.values()))
+    return Summary(
+        auroc=float(everything.mean()),
+        split_low=float(min(by_split)),
+        split_high=float(max(by_split)),
+        sd=float(everything.std(ddof=1)) if len(scores) > 1 else None,
+        runs=len(scores),
+        average_precision=float(np.mean([average_precision(s.values, s.labels) for s in scores])),
+        f1_max=float(np.mean([f1_max(s.values, s.labels) for s in scores])),
+        weights=weights_title(runs.any.run.weights),
+        seconds=float(np.median([s.origin["seconds"] for s in scores])),
+    )
+
+
+def asked(question: str) -> Question:
+    """A question by its name; Misuse lists the valid ones."""
+    if question not in QUESTIONS:
+        raise unknown("question", question, QUESTIONS)
+    return QUESTIONS[question]
+
+
+def row_cell(scores: tuple[Scores, ...], dataset: str, question: Question, row: Row, profile: str) -> Cell:
+    """The runs of one row of a question."""
+    return cell(
+        scores,
+        dataset,
+        row.method,
+        profile,
+        options=row.options,
+        protocol=question.protocol,
+        anomalies=question.anomalies,
+    )
+
+
+def table_records(
+    dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS
+) -> list[dict[str, Any]]:
+    """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that re-executes it."""
+    records, of = [], asked(question)
+    mine = yours(results)
+    for row in of.rows + of.controls:
+        printed = None if row.options else printed_value(dataset, row.method, of.table)
+        pair = (summary(row_cell(scores, dataset, of, row, profile)) for scores in (published(), mine))
+        ours, your = (asdict(s) if s else None for s in pair)
+        names = {
+            "dataset": dataset,
+            "question": question,
+            "method": row.method,
+            "options": dict(row.options),
+            "title": row.title,
+            "tells": row.tells,
+        }
+        numbers = {
+            "printed": dict(zip(("mean", "sd"), printed, strict=True)) if printed else None,
+            "published": ours,
+            "yours": your,
+        }
+        lane = PROFILES[profile].training.lane
+        records.append(
+            names
+            | {"profile": profile, "lane": lane, "control": row in of.controls}
+            | numbers
+            | {"command": command(dataset, row, profile)}
+        )
+    return records
+
+
+def command(dataset: str, row: Row, profile: str) -> str:
+    """The command that executes a whole row again."""
+    options = "".join(f" --option {name}={str(value).lower()}" for name, value in row.options.items())
+    axes = f"--split {SPLITS[0]}-{SPLITS[-1]} --draw {DRAWS[0]}-{DRAWS[-1]}"
+    return f"python -m devnetlib run --dataset {dataset} --method {row.method} --profile {profile}{options} {axes}"
+
+
+def table(dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS) -> pd.DataFrame:
+    """The table of a question on a data set: AUROC as printed (mean ± sd of three runs), published and yours (mean, range of split means, sd, runs)."""
+    rows = {}
+    for record in table_records(dataset, question, profile, results):
+        rows[record["title"]] = {("printed", "AUROC"): printed_text(record["printed"])} | {
+            (whose, column): text
+            for whose in ("published", "yours")
+            for column, text in summary_texts(record[whose]).items()
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
+    return frame
+
+
+def printed_text(value: dict[str, float] | None) -> str:
+    return f"{value['mean']:.3f} ± {value['sd']:.3f}" if value else MISSING
+
+
+def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
+    """The columns of a summary as text; every one marked where there is none."""
+    if value is None:
+        return dict.fromkeys(("AUROC", "split means", "sd", "runs", "weights"), MISSING)
+    return {
+        "AUROC": f"{value['auroc']:.3f}",
+        "split means": f"{value['split_low']:.3f} to {value['split_high']:.3f}",
+        "sd": f"{value['sd']:.3f}" if value["sd"] is not None else MISSING,
+        "runs": str(value["runs"]),
+        "weights": value["weights"],
+    }
+
+
+def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
+    """The table for a terminal."""
+    lane = PROFILES[profile].training.lane
+    return f"{asked(question).title}\n{dataset}, profile {profile} ({lane} lane)\n{table(dataset, question, profile, results).to_string()}"
+
+
+def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:
+    """Lead of every trained row over what has learned nothing from labels: paired differences of AUROC with 95 % intervals.
+
+    `results` None reads the published scores. Only complete rows are compared; the last column says whether all three
+    intervals lie above 0.
+    """
+    scores, of = published() if results is None else yours(results), asked(question)
+    rows = of.rows + of.controls
+    cells = {row.title: row_cell(scores, dataset, of, row, profile) for row in rows}
+    passed = {row.method: row.title for row in rows if row.method in CONTROLS_TO_PASS}
+    lines = {}
+    for row in of.rows:
+        if row.method in CONTROLS_TO_PASS or not all(cells[title].complete for title in [row.title, *passed.values()]):
+            continue
+        differences = {
+            title: paired(cells[row.title].values(), cells[title].values(), CONFIDENCE) for title in passed.values()
+        }
+        texts = {f"over {title}": f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" for title, d in differences.items()}
+        lines[row.title] = texts | {
+            "learned from labels": "yes" if all(d.low > 0 for d in differences.values()) else "not shown"
+        }
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:
+    """Standard deviation of AUROC over seeds alone: pooled over the published draws of split 0 that have several seeds; None without any."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    for scores in published():
+        run = scores.run
+        if (run.dataset, run.method, run.profile, dict(run.options)) == (dataset, method, profile, {}):
+            groups.setdefault((run.split, run.draw), []).append(auroc(scores.values, scores.labels))
+    variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
+    return float(np.sqrt(np.mean(variances))) if variances else None
+
+
+def standard_error(runs: Cell) -> float | None:
+    """Standard error of a complete cell's mean over splits and draws."""
+    return crossed(runs.values()).standard_error if runs.complete else None
+
+
+def result_table_html(dataset: str, question: str) -> str:
+    """The table of a question for a page: numbers, and for every row the command that re-executes it."""
+    of, records = asked(question), table_records(dataset, question)
+    with_yours = any(record["yours"] for record in records)
+    whose = ["published", "yours"] if with_yours else ["published"]
+    heads = "".join(f'<th colspan="4" scope="colgroup">{name}</th>' for name in whose)
+    columns = (
+        '<th scope="col">AUROC</th><th scope="col">split means</th><th scope="col">sd</th><th scope="col">runs</th>'
+        * len(whose)
+    )
+    body, width = [], 3 + 4 * len(whose)
+    for record in records:
+        if record["control"] and not any('class="group"' in line for line in body):
+            body.append(
+                f'<tr class="group"><th colspan="{width}" scope="rowgroup">Controls: nothing learned from labels</th></tr>'
+            )
+        body.append(html_row(record, whose))
+    head = f'<tr><th rowspan="2" scope="col">method</th><th rowspan="2" scope="col">printed</th>{heads}<th rowspan="2" scope="col">again</th></tr><tr>{columns}</tr>'
+    caption = f"{of.title} {escape(dataset)}, frozen lane ({weights_line(records, whose)}); the printed numbers are of the fine-tuned network."
+    return f'<table class="results"><caption>{caption}</caption><thead>{head}</thead><tbody>{"".join(body)}</tbody></table>'
+
+
+def weights_line(records: list[dict[str, Any]], whose: list[str]) -> str:
+    """Which weights each column starts from."""
+    named = (
+        (name, next((r[name]["weights"] for r in records if r[name] and r[name]["weights"] != "none"), None))
+        for name in whose
+    )
+    return "; ".join(f"{name}: weights {weights}" for name, weights in named if weights)
+
+
+def html_row(record: dict[str, Any], whose: list[str]) -> str:
+    """One row of the table; what it tells is under its name."""
+    cells = [f"<td>{printed_text(record['printed'])}</td>"]
+    for name in whose:
+        texts = summary_texts(record[name])
+        cells += [f"<td>{texts[column]}</td>" for column in ("AUROC", "split means", "sd", "runs")]
+    again = f"<details><summary>command</summary><code>{escape(record['command'])}</code></details>"
+    title = f'<th scope="row">{escape(record["title"])}<small>{escape(record["tells"])}</small></th>'
+    return f"<tr>{title}{''.join(cells)}<td>{again}</td></tr>"
+
+
+def results_document() -> dict[str, Any]:
+    """Every number of the book's tables, for programs: one record a row, and the verdicts."""
+    from devnetlib.report.judgement import verdict_records
+
+    tables = [
+        record
+        for question in QUESTIONS
+        for dataset in published_datasets()
+        for record in table_records(dataset, question)
+    ]
+    return without_nan({"tables": tables, "claims": verdict_records()})
+
+
+def published_datasets() -> list[str]:
+    return sorted({scores.run.dataset for scores in published()})
+
+
+def without_nan(value: Any) -> Any:
+    """The same with None for every number that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def claims_table_html(question: str | None = None) -> str:
+    """The claims with our verdicts; of one question those that have been measured, without one all."""
+    from devnetlib.report.judgement import claims_html
+
+    return claims_html(question)

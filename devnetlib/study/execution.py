@@ -1,0 +1,342 @@
+"""`execute`: one run from image table to scores; `execute_all`: a grid of them. The one place where data and methods meet."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from devnetlib.data.images import image_bank
+from devnetlib.data.manifests import table_digest
+from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, prepare
+from devnetlib.data.splits import Partition, derived_seed, draw_partition, shuffled
+from devnetlib.errors import Misuse
+from devnetlib.methods import CONTROLS, METHODS, Detector
+from devnetlib.methods.controls import Probe
+from devnetlib.metrics import auroc
+from devnetlib.study import results as stored
+from devnetlib.study.results import Scores, rounded
+from devnetlib.study.runs import PROFILES, Run
+from devnetlib.study.training import (
+    EVALUATION_BATCH,
+    Maps,
+    Pixels,
+    Update,
+    batches,
+    cached_maps,
+    fit,
+    maps_path,
+    scores_of,
+)
+from devnetlib.study.weights import Weights, load_backbone, load_weights
+
+THREADS = {"frozen": 1, "fine-tuned": 2}  # fixed, because results differ with the number of threads; heads are small
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how runs are executed; nothing of it belongs to a run's identity."""
+
+    weights: str | None = None  # as `load_weights` takes it
+    device: str = "auto"
+    threads: int | None = None  # None: as `THREADS` says
+    data_root: Path | None = None
+
+    @property
+    def cache(self) -> Path:
+        return cache_folder(self.data_root or default_data_root())
+
+    def torch_device(self) -> torch.device:
+        """The device asked for; Misuse for one that is not there. Only `auto` falls back to the processor."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise Misuse(f"device {self.device}: no GPU that torch can use is here; use --device cpu or auto")
+        try:
+            return torch.device(self.device)
+        except RuntimeError:
+            raise Misuse(f"device {self.device!r}: expected auto, cpu or cuda") from None
+
+
+class Collapse(RuntimeError):
+    """A detector gave every test image the same score; such a result is reported and not stored."""
+
+
+def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
+    """Execute one run: image table -> partition -> bank or maps -> detector -> train -> score.
+
+    Two executions on one machine at the same thread count give identical scores. Raises Collapse for constant scores of a detector
+    and FloatingPointError for scores that are not finite.
+    """
+    started = time.perf_counter()
+    threads = machine.threads or THREADS[run.training.lane]
+    torch.set_num_threads(threads)
+    data = prepare(run.dataset, run.reading, machine.data_root)
+    partition = partition_of(run, data)
+    bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
+    rows = row_numbers(data, partition)
+    if isinstance(CONTROLS.get(run.method), Probe):
+        values, missing = probe(CONTROLS[run.method], bank, rows), []
+    else:
+        detector, inputs, missing = trained_detector(run, data, bank, rows, machine)
+        values = scores_of(
+            detector, (inputs.plain(part) for part in parts_of(rows["test"])), run.training.trains == "head"
+        )
+        if np.ptp(values) == 0:
+            raise Collapse(f"{run.key}: every test image has the score {values[0]:.4g}; the detector has collapsed")
+    if not np.isfinite(values).all():
+        raise FloatingPointError(f"{run.key}: {(~np.isfinite(values)).sum()} scores are not finite")
+    origin = origin_of(data, machine, threads, time.perf_counter() - started) | (
+        {"untrained_keys": missing} if missing else {}
+    )
+    return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label)), partition
+
+
+def partition_of(run: Run, data: Prepared) -> Partition:
+    """The partition that a run names; for the shuffled control with normals in the place of the labelled anomalies."""
+    axes = {name: getattr(run, name) for name in ("dataset", "reading", "protocol", "anomalies", "split", "draw")}
+    partition = draw_partition(data.table, **axes)
+    return shuffled(partition) if getattr(CONTROLS.get(run.method), "shuffled", False) else partition
+
+
+def row_numbers(data: Prepared, partition: Partition) -> dict[str, np.ndarray]:
+    """Positions in the image table of the partition's lists."""
+    position = {row_id: number for number, row_id in enumerate(data.table["id"])}
+    return {
+        name: np.array([position[i] for i in getattr(partition, name)], dtype=int)
+        for name in ("train", "labelled", "test")
+    }
+
+
+def probe(control: Probe, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training normals."""
+    value = {name: control.value(bank[numbers]) for name, numbers in rows.items()}
+    known = np.r_[value["train"], value["labelled"]]
+    labels = np.r_[np.zeros(len(value["train"])), np.ones(len(value["labelled"]))]
+    sign = 1 if auroc(known, labels) >= 0.5 else -1
+    return sign * value["test"]
+
+
+def detector_class(method: str) -> type[Detector]:
+    """The class behind a method's or a treatment's name."""
+    return METHODS[method] if method in METHODS else CONTROLS[method].detector
+
+
+def run_options(run: Run) -> dict[str, Any]:
+    """The profile's options, where the method has them, and the run's own on top."""
+    known = detector_class(run.method).options()
+    return {k: v for k, v in PROFILES[run.profile].options.items() if k in known} | dict(run.options)
+
+
+def generator(run: Run, purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(purpose_seed(run, purpose))
+
+
+def purpose_seed(run: Run, purpose: str) -> int:
+    """A seed from what it is for and the run's seed alone: methods, splits and draws share their initialisations and batch orders."""
+    return derived_seed(run.dataset, run.reading, run.protocol, purpose, run.seed)
+
+
+def trained_detector(
+    run: Run, data: Prepared, bank: np.ndarray, rows: dict[str, np.ndarray], machine: Machine
+) -> tuple[Detector, Maps | Pixels, list[str]]:
+    """Build, prepare and train a run's detector. Returns it, the inputs of its lane, and the backbone's keys that no weights filled."""
+    device, training = machine.torch_device(), run.training
+    frozen = training.trains == "head"
+    detector = detector_class(run.method)(generator(run, "initialisation"), **run_options(run))
+    weights = run_weights(run, detector, machine)
+    missing = load_backbone(detector.backbone, weights, frozen)
+    detector.to(device, memory_format=torch.channels_last)
+    inputs: Maps | Pixels = Pixels(
+        bank, device, training.rotation, np.random.default_rng(purpose_seed(run, "rotation"))
+    )
+    if frozen:
+        inputs = frozen_inputs(run, detector, inputs, data, machine)
+        detector.backbone.requires_grad_(False)
+        detector.standardise_maps(inputs.half(rows["train"]))
+    if detector.needs_normals:
+        detector.prepare(normal_maps(detector, inputs, rows["train"]))
+    if training.updates:
+        fit(detector, batch_stream(run, inputs, rows, device), training)
+    return detector, inputs, missing
+
+
+def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
+    """The weights at hand, or Misuse where they are not those that the run names."""
+    weights = load_weights("random" if run.weights == "random" else machine.weights)
+    found = weights.name(detector.backbone.stages[-1])
+    if found != run.weights:
+        raise Misuse(
+            f"{run.key} names the weights {run.weights}, at hand are {found}: name their file with --weights FILE"
+        )
+    return weights
+
+
+def frozen_inputs(run: Run, detector: Detector, pixels: Pixels, data: Prepared, machine: Machine) -> Maps:
+    """The cached maps that a detector taps; made on first use, with all cores: each map is computed for itself."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    arrays = []
+    for tap in detector.taps:
+        path = maps_path(data, run.training, tap, run.weights, "fp32", machine.cache)
+        arrays.append(cached_maps(detector.backbone, pixels, tap[0], path))
+    torch.set_num_threads(threads)
+    return Maps(arrays, pixels.device)
+
+
+@torch.inference_mode()
+def normal_maps(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> list[torch.Tensor]:
+    """Maps of the training normals, one tensor a tap: from the cache, or computed in eval mode."""
+    if isinstance(inputs, Maps):
+        return inputs.half(rows)
+    detector.eval()
+    return [
+        torch.cat(tap) for tap in zip(*(detector.features(inputs.plain(part)) for part in parts_of(rows)), strict=True)
+    ]
+
+
+def batch_stream(
+    run: Run, inputs: Maps | Pixels, rows: dict[str, np.ndarray], device: torch.device
+) -> Iterable[Update]:
+    """Inputs, places and labels of every update, as `fit` takes them."""
+    known = np.r_[rows["train"], rows["labelled"]]
+    labels = torch.zeros(len(known), device=device)
+    labels[len(rows["train"]) :] = 1
+    rngs = (np.random.default_rng(purpose_seed(run, purpose)) for purpose in ("normal batches", "labelled batches"))
+    for positions in batches(len(rows["train"]), len(rows["labelled"]), run.training, *rngs):
+        tensors, places = inputs.augmented(known[positions])
+        yield tensors, torch.from_numpy(places).to(device), labels[torch.from_numpy(positions).to(device)]
+
+
+def parts_of(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, max(1, -(-len(rows) // EVALUATION_BATCH)))
+
+
+def origin_of(data: Prepared, machine: Machine, threads: int, seconds: float) -> dict[str, Any]:
+    """Where scores come from: enough to judge a difference, nothing that names a machine."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": machine.torch_device().type,
+        "precision": "fp32",
+        "threads": threads,
+        "seconds": round(seconds, 2),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "image_table": table_digest(data.table),
+    }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that could not be finished, and why."""
+
+    run: Run
+    error: Exception
+
+    def __str__(self) -> str:
+        kind = "" if isinstance(self.error, Misuse) else f"{type(self.error).__name__}: "
+        return f"{self.run.key}: {kind}{self.error}"
+
+
+def execute_all(
+    runs: Iterable[Run],
+    results: Path = stored.YOURS,
+    machine: Machine = Machine(),
+    executor: Executor | None = None,
+    on_done: Callable[[Scores], None] = lambda scores: None,
+) -> tuple[list[Scores], list[Failure]]:
+    """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is done.
+
+    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor` may be any
+    `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the order of `runs`, and the failures.
+    """
+    wanted = list(dict.fromkeys(runs))
+    check_writable(results)
+    done = {run: scores for run in wanted if (scores := read_back(run, results)) is not None}
+    for scores in done.values():
+        on_done(scores)
+    failures = []
+    todo = [run for run in wanted if run not in done]
+    with tqdm(total=len(todo), desc="runs", unit="run", disable=None if todo else True) as bar:
+        for run, outcome in outcomes(todo, machine, executor):
+            if isinstance(outcome, Exception):
+                failures.append(Failure(run, outcome))
+            else:
+                stored.write(*outcome, results)
+                done[run] = outcome[0]
+                on_done(outcome[0])
+            bar.update()
+    return [done[run] for run in wanted if run in done], failures
+
+
+def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
+    """Make the banks and maps that the missing runs need, before several processes would each make them."""
+    needed = {}
+    for run in runs:
+        if not stored.scores_path(results, run).exists() and not isinstance(CONTROLS.get(run.method), Probe):
+            needed.setdefault(
+                (
+                    run.dataset,
+                    run.reading,
+                    run.training.pixels,
+                    run.training.trains,
+                    run.weights,
+                    str(run_options(run).get("stage")),
+                ),
+                run,
+            )
+    for run in needed.values():
+        data = prepare(run.dataset, run.reading, machine.data_root)
+        bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
+        if run.training.trains == "head":
+            detector = detector_class(run.method)(generator(run, "initialisation"), **run_options(run))
+            load_backbone(detector.backbone, run_weights(run, detector, machine), frozen=True)
+            frozen_inputs(
+                run, detector, Pixels(bank, machine.torch_device(), 0, np.random.default_rng(0)), data, machine
+            )
+
+
+def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> Iterable[tuple[Run, Any]]:
+    """Each run with what `execute` gave or the exception it raised, as they finish."""
+    if executor is None:
+        calls: Iterable[tuple[Run, Callable[[], Any]]] = ((run, lambda run=run: execute(run, machine)) for run in runs)
+    else:
+        futures = {executor.submit(execute, run, machine): run for run in runs}
+        calls = ((futures[future], future.result) for future in as_completed(futures))
+    for run, call in calls:
+        try:
+            yield run, call()
+        except Exception as error:  # a failed cell must not take the others with it
+            yield run, error
+
+
+def read_back(run: Run, results: Path) -> Scores | None:
+    """Stored scores of a run; None where there are none or the file is damaged, which is said."""
+    path = stored.scores_path(results, run)
+    if not path.exists():
+        return None
+    try:
+        return stored.read(path, results)
+    except stored.DamagedScores as error:
+        tqdm.write(f"{error}\nexecuting {run.key} again")
+        return None
+
+
+def check_writable(results: Path) -> None:
+    """Misuse, before any compute is spent, where the results folder cannot be written."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        writable = os.access(results, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise Misuse(f"results folder {results} cannot be written: choose another with --results FOLDER")

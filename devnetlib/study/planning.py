@@ -1,0 +1,125 @@
+"""From a request in words and numbers to a list of runs: names checked, options typed, weights and schedules resolved."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from devnetlib.data.manifests import load_card
+from devnetlib.data.splits import PROTOCOLS
+from devnetlib.errors import Misuse, unknown
+from devnetlib.methods import CONTROLS, METHODS
+from devnetlib.methods.controls import Probe
+from devnetlib.study.execution import detector_class
+from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Run, Training
+from devnetlib.study.weights import Weights
+
+PROBE_SCHEDULE = {"updates": 0}
+
+
+def plan(
+    dataset: str,
+    method: str,
+    profile: str,
+    weights: Weights,
+    *,
+    reading: str | None = None,
+    protocol: str = "general",
+    anomalies: int = 10,
+    splits: Iterable[int] = (0,),
+    draws: Iterable[int] = (0,),
+    seeds: Iterable[int] = (0,),
+    options: Mapping[str, Any] | None = None,
+) -> list[Run]:
+    """Runs of one method on one data set, splits x draws x seeds.
+
+    Raises Misuse for every name and value that does not fit, with the valid ones.
+    """
+    for kind, name, valid in (
+        ("method", method, METHODS | CONTROLS),
+        ("profile", profile, PROFILES),
+        ("protocol", protocol, PROTOCOLS),
+    ):
+        if name not in valid:
+            raise unknown(kind, name, valid)
+    departing = departing_options(method, profile, options or {})
+    common = {
+        "dataset": dataset,
+        "reading": load_card(dataset).reading(reading),
+        "method": method,
+        "profile": profile,
+        "training": resolved_training(method, profile),
+        "weights": weights_name(method, profile, departing, weights),
+        "options": departing,
+        "protocol": protocol,
+        "anomalies": anomalies,
+    }
+    return [Run(**common, split=split, draw=draw, seed=seed) for split, draw, seed in product(splits, draws, seeds)]
+
+
+def question_grid(
+    question: str,
+    profile: str,
+    weights: Weights,
+    *,
+    datasets: Iterable[str] = ("elpv",),
+    methods: Iterable[str] = (),
+    splits: Iterable[int] = SPLITS,
+    draws: Iterable[int] = DRAWS,
+) -> list[Run]:
+    """All runs of a question: every row and control, on every data set, splits x draws, one seed; `methods` keeps only those named."""
+    if question not in QUESTIONS:
+        raise unknown("question", question, QUESTIONS)
+    asked = QUESTIONS[question]
+    rows, wanted = asked.rows + asked.controls, list(methods)
+    for name in wanted:
+        if name not in {row.method for row in rows}:
+            raise unknown(f"method of {question}", name, {row.method for row in rows})
+    fixed = {"protocol": asked.protocol, "anomalies": asked.anomalies, "splits": list(splits), "draws": list(draws)}
+    cells = product(datasets, (row for row in rows if not wanted or row.method in wanted))
+    return [
+        run
+        for dataset, row in cells
+        for run in plan(dataset, row.method, profile, weights, options=row.options, **fixed)
+    ]
+
+
+def resolved_training(method: str, profile: str) -> Training:
+    """The profile's training with what the method's authors, or the control's meaning, prescribe."""
+    control = CONTROLS.get(method)
+    if isinstance(control, Probe) or getattr(control, "untrained", False):
+        return replace(PROFILES[profile].training, **PROBE_SCHEDULE)
+    return replace(PROFILES[profile].training, **detector_class(method).schedule)
+
+
+def departing_options(method: str, profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that differ from what the profile gives, each of its default's type; Misuse for the others."""
+    defaults = {} if isinstance(CONTROLS.get(method), Probe) else detector_class(method).options()
+    for name in options:
+        if name not in defaults:
+            raise (
+                unknown(f"option of {method}", name, defaults)
+                if defaults
+                else Misuse(f"{method} has no options; found {name!r}")
+            )
+    implied = defaults | {k: v for k, v in PROFILES[profile].options.items() if k in defaults}
+    typed = {name: typed_option(name, value, defaults[name]) for name, value in options.items()}
+    return {name: value for name, value in sorted(typed.items()) if value != implied[name]}
+
+
+def typed_option(name: str, value: Any, default: Any) -> Any:
+    """An option's value, also when it comes as text, in the type of its default."""
+    kind = type(default)
+    words = {"true": True, "false": False} if kind is bool else {}
+    try:
+        return words[value.lower()] if words and isinstance(value, str) else kind(value)
+    except (KeyError, ValueError):
+        raise Misuse(f"option {name}={value}: expected {kind.__name__}, as in {name}={default}") from None
+
+
+def weights_name(method: str, profile: str, options: Mapping[str, Any], weights: Weights) -> str:
+    """What a run says of its weights: the name of the tensors it uses, `none` for a probe."""
+    if isinstance(CONTROLS.get(method), Probe):
+        return "none"
+    known = detector_class(method).options()
+    return weights.name((known | dict(PROFILES[profile].options) | dict(options))["stage"])

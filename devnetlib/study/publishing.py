@@ -1,0 +1,18 @@
+"""Publish: copy scores from yours to the published ones, whole and checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from devnetlib.study.results import PUBLISHED, Scores, collect, read_partition, write
+from devnetlib.study.verification import check
+
+
+def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], bool] = lambda scores: True) -> list[Path]:
+    """Copy all scores of `source` that `keep` accepts into `target`; returns the paths written.
+
+    Raises ValueError for the first one that does not pass `verification.check`: nothing is written then.
+    """
+    chosen = [scores for scores in collect(source) if keep(scores)]
+    for scores in chosen:
+        check(scores, source)
+    return [write(scores, read_partition(source, scores.run.dataset, scores.partition), target) for scores in chosen]

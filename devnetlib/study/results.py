@@ -1,0 +1,144 @@
+"""What a run leaves behind: one scores file a run, one partition file for all runs that share it (NumPy only).
+
+    <results>/<profile>/<dataset>/<key>.json        Scores
+    <results>/partitions/<dataset>/<digest>.json    Partition
+
+Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that whatever bears a final
+name is whole.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from devnetlib.data.splits import Partition
+from devnetlib.study.runs import Run
+
+REPOSITORY = Path(__file__).parents[2]
+YOURS = REPOSITORY / "results"
+PUBLISHED = REPOSITORY / "book" / "results"
+
+
+class DamagedScores(ValueError):
+    """A scores or partition file that is not what its name says; the message names it and the mend."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number a test image, in the order of the partition's test list, and where they came from."""
+
+    run: Run
+    partition: str  # digest
+    score: tuple[float, ...]
+    origin: dict[str, Any]  # versions, device, precision, threads, seconds, peak memory, digest of the image table
+    pixels: dict[str, Any] | None = None
+    labels: np.ndarray = field(
+        default_factory=lambda: np.empty(0, int), compare=False
+    )  # (N,) from the partition, not stored
+
+    def as_json(self) -> dict[str, Any]:
+        stored = {
+            "run": self.run.as_json(),
+            "partition": self.partition,
+            "score": list(self.score),
+            "origin": self.origin,
+        }
+        return stored | ({"pixels": self.pixels} if self.pixels is not None else {})
+
+    @property
+    def values(self) -> np.ndarray:
+        """The scores as float64 (N,)."""
+        return np.asarray(self.score, dtype=np.float64)
+
+
+def rounded(scores: np.ndarray) -> tuple[float, ...]:
+    """Scores with the 7 significant digits that are stored."""
+    return tuple(float(f"{value:.7g}") for value in scores)
+
+
+def scores_path(root: Path, run: Run) -> Path:
+    return root / run.profile / run.dataset / f"{run.key}.json"
+
+
+def partition_path(root: Path, dataset: str, digest: str) -> Path:
+    return root / "partitions" / dataset / f"{digest}.json"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write compact JSON under a temporary name in the same folder, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(scores: Scores, partition: Partition, root: Path) -> Path:
+    """Store scores and, once for all runs that share it, their partition. Returns the path of the scores."""
+    shared = partition_path(root, scores.run.dataset, scores.partition)
+    if not shared.exists():
+        write_json(shared, partition.as_json())
+    path = scores_path(root, scores.run)
+    write_json(path, scores.as_json())
+    return path
+
+
+def read_partition(root: Path, dataset: str, digest: str) -> Partition:
+    """The partition of that digest; DamagedScores where it is missing or its content has another digest."""
+    path = partition_path(root, dataset, digest)
+    try:
+        partition = Partition.from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedScores(
+            f"{path}: no readable partition ({error}); delete the scores that name it and run them again"
+        ) from None
+    if partition.digest != digest:
+        raise DamagedScores(f"{path}: its content has the digest {partition.digest}; delete it and run again")
+    return partition
+
+
+def read(path: Path, root: Path) -> Scores:
+    """Read one scores file under the results folder `root`; DamagedScores unless it is whole and is what its name says."""
+    try:
+        stored = json.loads(path.read_text())
+        scores = Scores(
+            Run.from_json(stored["run"]),
+            stored["partition"],
+            tuple(stored["score"]),
+            stored["origin"],
+            stored.get("pixels"),
+        )
+        values = scores.values
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
+    if scores_path(root, scores.run) != path:
+        raise DamagedScores(
+            f"{path}: its content belongs under {scores_path(root, scores.run).relative_to(root)}; delete it and run it again"
+        )
+    labels = np.asarray(read_partition(root, scores.run.dataset, scores.partition).test_label)
+    if values.shape != labels.shape or not np.isfinite(values).all():
+        raise DamagedScores(
+            f"{path}: {values.size} scores for {labels.size} test images, all must be finite; delete it and run it again"
+        )
+    return Scores(scores.run, scores.partition, scores.score, scores.origin, scores.pixels, labels)
+
+
+def stored_paths(root: Path) -> Iterator[Path]:
+    """All scores files under a results folder, sorted."""
+    return (
+        path
+        for path in sorted(root.glob("*/**/*.json"))
+        if path.relative_to(root).parts[0] != "partitions" and not path.name.startswith(".")
+    )
+
+
+def collect(root: Path) -> list[Scores]:
+    """All scores under a results folder; an empty list where there is none. DamagedScores names the first file that is not whole."""
+    return [read(path, root) for path in stored_paths(root)]

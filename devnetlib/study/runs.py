@@ -1,0 +1,173 @@
+"""What is run: `Training`, `PROFILES`, and `Run`, one cell of the grid (standard library only)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+REVISION = 1  # raised when a change of code moves a number, so that old scores are never taken for new ones
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a detector is trained."""
+
+    trains: str  # "all": fine-tuned lane; "head": frozen lane, on cached maps
+    pixels: int  # side of the square input
+    updates: int
+    batch: int  # images an update, half normals, half labelled anomalies
+    learning_rate: float  # Adam
+    decay_every: int = 0  # updates between two reductions of the rate; 0: constant
+    decay_factor: float = 0.1
+    weight_decay: float = 1e-5
+    clip: float = 0.0  # bound on the gradient's norm; 0: none
+    rotation: float = 0.0  # degrees to either side, drawn anew for each image
+
+    @property
+    def lane(self) -> str:
+        """The lane in the book's words."""
+        return {"all": "fine-tuned", "head": "frozen"}[self.trains]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much compute: a training, the options it implies, and what to expect of it."""
+
+    purpose: str
+    cost: str  # what one run takes, and where
+    training: Training
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+RELEASED = Training(
+    "all", pixels=448, updates=1000, batch=48, learning_rate=2e-4, decay_every=200, clip=1.0, rotation=180.0
+)
+
+PROFILES = {
+    "smoke": Profile(
+        "tests: does it run at all",
+        "about a second",
+        Training("all", pixels=64, updates=4, batch=16, learning_rate=2e-4),
+        {"stage": 3, "n_scales": 1},
+    ),
+    "quick": Profile(
+        "the frozen lane: make study, classrooms, everything that needs hundreds of runs",
+        "1-3 seconds on one core, after a minute of caching maps for each data set",
+        Training("head", pixels=224, updates=200, batch=48, learning_rate=1e-2),
+        {"stage": 3, "n_scales": 1, "heads": 16},
+    ),
+    "laptop": Profile(
+        "fine-tuning without a GPU",
+        "4-8 minutes on two cores",
+        Training("all", pixels=224, updates=100, batch=48, learning_rate=2e-4, clip=1.0, rotation=180.0),
+        {"n_scales": 1},
+    ),
+    "released": Profile(
+        "the released code's setting, the nearest to the paper",
+        "seconds on a data-centre GPU, a minute or two on a desktop one, half a day on two cores",
+        RELEASED,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a question's table: a method or control, with options that depart from the profile's."""
+
+    method: str
+    title: str
+    tells: str  # what the row is there to tell
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the paper: the rows that answer it, under which protocol, and the controls beside them."""
+
+    title: str
+    table: int  # of the paper
+    rows: tuple[Row, ...]
+    controls: tuple[Row, ...]
+    protocol: str = "general"
+    anomalies: int = 10
+
+
+SPLITS, DRAWS = range(5), range(4)  # crossed in every published cell
+CONTROL_ROWS = (
+    Row("grey", "Mean grey level", "one number an image, nothing learned"),
+    Row("untrained", "DevNet, untrained head", "the head as it was initialised"),
+    Row("shuffled", "DevNet, shuffled labels", "ten normal images labelled as anomalies"),
+)
+QUESTIONS = {
+    "q1": Question(
+        "How well does DevNet detect known kinds of anomalies from ten labelled ones?",
+        table=2,
+        rows=(
+            Row("devnet", "DevNet", "the paper's method, |score| as released"),
+            Row(
+                "devnet",
+                "DevNet, signed",
+                "the same without the absolute value, as the paper writes it",
+                {"signed": True},
+            ),
+            Row("flos", "FLOS", "the same network, focal loss"),
+            Row("bce", "Cross-entropy", "the same head as a plain classifier"),
+            Row("mahalanobis", "Mahalanobis, no labels", "a closed form that sees no label at all"),
+        ),
+        controls=CONTROL_ROWS,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its scores: what was asked, never what came out. Plain values only; no path, host, device or clock."""
+
+    dataset: str
+    reading: str
+    method: str
+    profile: str
+    training: Training
+    weights: str  # "none", "random", or 16 hex digits that name the tensors of the backbone that are used
+    options: Mapping[str, Any] = field(default_factory=dict)  # only what departs from the profile's options
+    protocol: str = "general"
+    anomalies: int = 10
+    contamination: float = 0.0
+    split: int = 0  # which normals train
+    draw: int = 0  # which anomalies are labelled
+    seed: int = 0  # initialisation, batches, reference scores
+    revision: int = REVISION
+
+    def as_json(self) -> dict[str, Any]:
+        """The form in which it is stored."""
+        return asdict(self) | {"options": dict(sorted(self.options.items()))}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Run":
+        return cls(**(stored | {"training": Training(**stored["training"])}))
+
+    @property
+    def key(self) -> str:
+        """Name of its scores file: a readable stem and a hash of everything."""
+        digest = hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]
+        protocol = self.protocol.replace(":", "_")
+        return f"{self.method}-{protocol}-n{self.anomalies}-split{self.split}-draw{self.draw}-seed{self.seed}-{digest}"
+
+    @property
+    def row(self) -> str:
+        """The row of a table it belongs to: its method, with the options that depart from the profile's."""
+        return " ".join([self.method, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
+
+    @property
+    def command(self) -> str:
+        """The command line that executes it again; the weights' file stays to be named where they are not random."""
+        words = [
+            f"--{name} {getattr(self, name)}" for name in ("dataset", "method", "profile", "split", "draw", "seed")
+        ]
+        words += [f"--option {name}={value}" for name, value in sorted(self.options.items())]
+        words += [f"--weights {'random' if self.weights == 'random' else 'imagenet'}"] if self.weights != "none" else []
+        return " ".join(["python -m devnetlib run", *words])
+
+    def __hash__(self) -> int:
+        return hash(self.key)

@@ -1,0 +1,155 @@
+"""Training: the stream of batches, the maps that the frozen lane caches, and the loop."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from devnetlib.data.images import cached_array, gather, normalise, rotate, to_unit
+from devnetlib.data.manifests import table_digest
+from devnetlib.data.prepare import Prepared
+from devnetlib.methods.detector import Detector
+from devnetlib.network import ResNet18, pyramid
+from devnetlib.study.runs import Training
+
+EVALUATION_BATCH = 64
+
+
+def endless(count: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    """The first `length` of an endless walk through `count` items: one random permutation after another (Sec. 6.3 and released code)."""
+    passes = -(-length // count)
+    return np.concatenate([rng.permutation(count) for _ in range(passes)])[:length]
+
+
+def batches(
+    normals: int, labelled: int, training: Training, rng_normal: np.random.Generator, rng_labelled: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Positions in (normals, then labelled) of each update's batch: half of either; all normal where nothing is labelled."""
+    half = training.batch // 2 if labelled else training.batch
+    normal = endless(normals, half * training.updates, rng_normal).reshape(training.updates, half)
+    if not labelled:
+        yield from normal
+        return
+    anomalous = endless(labelled, (training.batch - half) * training.updates, rng_labelled).reshape(
+        training.updates, -1
+    )
+    yield from np.concatenate([normal, normals + anomalous], axis=1)
+
+
+Update = tuple[list[Tensor] | Tensor, Tensor, Tensor]
+
+
+def fit(detector: Detector, updates: Iterable[Update], training: Training) -> list[float]:
+    """Train a detector on (inputs (U,...), places (B,), labels (B,)), one triple an update. Returns the losses.
+
+    `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands at each place of
+    the batch: an image that comes several times unchanged is scored once.
+
+    Raises FloatingPointError when the loss is not finite.
+    """
+    trained = [p for p in detector.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    decay = torch.optim.lr_scheduler.StepLR(optimiser, training.decay_every or training.updates, training.decay_factor)
+    detector.train(training.trains == "all")
+    losses = []
+    for inputs, places, labels in updates:
+        maps = detector.features(inputs) if training.trains == "all" else inputs
+        loss = loss_of_heads(detector, detector.head_scores(maps)[places], labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if training.clip:
+            torch.nn.utils.clip_grad_norm_(trained, training.clip)
+        optimiser.step()
+        decay.step()
+        losses.append(loss.detach())  # read after the loop: reading here would wait for the device at each update
+    values = torch.stack(losses).tolist()
+    if not np.isfinite(values).all():
+        raise FloatingPointError(
+            f"the loss is not finite from update {int(np.argmin(np.isfinite(values)))} on; lower the learning rate"
+        )
+    return values
+
+
+def loss_of_heads(detector: Detector, scores: Tensor, labels: Tensor) -> Tensor:
+    """Sum over heads of the loss of `scores` (B,heads): each head is trained as if it were alone."""
+    heads = scores.shape[1]
+    return heads * detector.loss(
+        scores.T.flatten(), labels.repeat(heads)
+    )  # the mean over all, times heads, is that sum
+
+
+@torch.inference_mode()
+def scores_of(detector: Detector, inputs: Iterable[list[Tensor] | Tensor], frozen: bool) -> np.ndarray:
+    """Scores (N,) of all inputs, part by part, in eval mode."""
+    detector.eval()
+    parts = [detector.score(part if frozen else detector.features(part)) for part in inputs]
+    return torch.cat(parts).float().cpu().numpy()
+
+
+class Pixels:
+    """The fine-tuned lane's inputs: rows of a bank, rotated in training, normalised."""
+
+    def __init__(self, bank: np.ndarray, device: torch.device, rotation: float, angles: np.random.Generator):
+        self.bank, self.device, self.rotation, self.angles = bank, device, rotation, angles
+
+    def augmented(self, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Images (B,3,H,W) for an update, every one at a random angle within +-rotation, corners black; and their places."""
+        images = to_unit(gather(self.bank, rows, self.device))
+        if self.rotation:
+            angles = torch.from_numpy(self.angles.uniform(-self.rotation, self.rotation, len(rows)))
+            images = rotate(images, angles)
+        return normalise(images), np.arange(len(rows))
+
+    def plain(self, rows: np.ndarray) -> Tensor:
+        """Images (B,3,H,W) as they are, for evaluation."""
+        return normalise(to_unit(gather(self.bank, rows, self.device)))
+
+
+class Maps:
+    """The frozen lane's inputs: rows of cached maps, one array (N,h,w,C) a tap, in half precision."""
+
+    def __init__(self, arrays: list[np.ndarray], device: torch.device):
+        self.arrays, self.device = [torch.from_numpy(array) for array in arrays], device
+
+    def half(self, rows: np.ndarray) -> list[Tensor]:
+        """Maps (B,C,h,w) as stored, one a tap: for statistics over many rows."""
+        return [array[torch.from_numpy(rows)].to(self.device).permute(0, 3, 1, 2) for array in self.arrays]
+
+    def plain(self, rows: np.ndarray) -> list[Tensor]:
+        """Maps (B,C,h,w) in single precision, one a tap."""
+        return [maps.float() for maps in self.half(rows)]
+
+    def augmented(self, rows: np.ndarray) -> tuple[list[Tensor], np.ndarray]:
+        """Maps for an update, each row once, and the places of the batch: nothing is augmented in the frozen lane."""
+        once, places = np.unique(rows, return_inverse=True)
+        return self.plain(once), places
+
+
+def maps_path(
+    data: Prepared, training: Training, tap: tuple[int, int], weights: str, precision: str, cache: Path
+) -> Path:
+    """Where the maps of a data set are cached; the name holds everything they depend on."""
+    scale, stage = tap
+    name = f"{table_digest(data.table)}-{training.pixels}px-scale{scale}-stage{stage}-{weights}-{precision}.npy"
+    return cache / "maps" / data.card.name / name
+
+
+def cached_maps(backbone: ResNet18, pixels: Pixels, scale: int, path: Path) -> np.ndarray:
+    """Maps (N,h,w,C) of all images of a bank at one scale of the pyramid, fp16; computed once, with a progress bar."""
+    return cached_array(path, lambda: compute_maps(backbone, pixels, scale))
+
+
+@torch.inference_mode()
+def compute_maps(backbone: ResNet18, pixels: Pixels, scale: int) -> np.ndarray:
+    """Run the backbone over all images of a bank; channels last, because heads read cell by cell."""
+    backbone.eval().to(memory_format=torch.channels_last)
+    parts, rows = [], np.arange(len(pixels.bank))
+    with tqdm(total=len(rows), desc="maps", unit="image", disable=None) as bar:
+        for part in np.array_split(rows, -(-len(rows) // EVALUATION_BATCH)):
+            images = pyramid(pixels.plain(part), scale + 1)[scale]
+            parts.append(backbone(images).permute(0, 2, 3, 1).half().contiguous().cpu().numpy())
+            bar.update(len(part))
+    return np.concatenate(parts)

@@ -1,0 +1,38 @@
+"""Check published results: every file whole, under its own name, with the partition that its numbers draw, and metrics that can be computed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from devnetlib.data.manifests import MANIFESTS, load_card, read_as, read_table, table_digest
+from devnetlib.data.splits import draw_partition, shuffled
+from devnetlib.metrics import auroc, average_precision, f1_max
+from devnetlib.study.results import DamagedScores, Scores, read, read_partition, stored_paths
+
+
+def faults(root: Path) -> Iterator[tuple[Path, str | None]]:
+    """Each scores file under `root` with what is wrong with it, or None."""
+    for path in stored_paths(root):
+        try:
+            check(read(path, root), root)
+            yield path, None
+        except (DamagedScores, ValueError) as error:
+            yield path, str(error)
+
+
+def check(scores: Scores, root: Path) -> None:
+    """Raise ValueError unless the metrics can be computed and the partition is the one that the run's numbers draw again."""
+    for metric in (auroc, average_precision, f1_max):
+        metric(scores.values, scores.labels)
+    run, stored = scores.run, read_partition(root, scores.run.dataset, scores.partition)
+    committed = MANIFESTS / f"{run.dataset}.csv"
+    if not committed.exists():
+        return
+    table = read_as(read_table(committed), load_card(run.dataset).reading(run.reading))
+    if scores.origin["image_table"] != table_digest(table):
+        raise ValueError("made from another image table than the committed one; run it again")
+    axes = {name: getattr(run, name) for name in ("dataset", "reading", "protocol", "anomalies", "split", "draw")}
+    drawn = draw_partition(table, **axes)
+    if stored.made_of.get("treatment") == "shuffled":
+        drawn = shuffled(drawn)
+    if drawn.digest != stored.digest:
+        raise ValueError("its partition is not the one that its numbers draw; run it again")

@@ -1,0 +1,111 @@
+"""The command that builds the book: a line a step, one clear line of failure, and never half a site."""
+
+from pathlib import Path
+
+import building
+import pytest
+from executing import NotebookFailed
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository whose notebooks are two empty files."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_first", "q1_second"):
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text("{}")
+    monkeypatch.setattr(building, "ROOT", tmp_path)
+    monkeypatch.setattr(building, "BOOK", tmp_path / "book")
+    monkeypatch.setattr(building, "SITE", tmp_path / "book" / "_build" / "html")
+    return tmp_path / "book"
+
+
+def site_with(text: str):
+    """In place of Jupyter Book: a site of one page, with some of what the theme ships beside it."""
+
+    def make(output: Path) -> Path:
+        site = output / "_build" / "html"
+        (site / "_static" / "locales" / "fr").mkdir(parents=True)
+        (site / "_static" / "theme.js.map").write_text("map")
+        (site / "_static" / "theme.js").write_text("script")
+        (site / "index.html").write_text(text)
+        return site
+
+    return make
+
+
+def test_each_notebook_gets_a_line_that_says_what_happened(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(building, "execute_if_changed", lambda source, target, parameters: source.stem == "00_first")
+    building.execute_notebooks({})
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("notebook")]
+    assert lines == [
+        "notebook 1 of 2: 00_first ... executed, 0 s",
+        "notebook 2 of 2: q1_second ... unchanged, 0 s",
+    ]
+
+
+def test_a_copy_whose_notebook_is_gone_is_removed(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "execute_if_changed", lambda source, target, parameters: True)
+    (book / "notebooks").mkdir(parents=True)
+    for name in ("00_first.ipynb", "00_first.key", "gone.ipynb", "gone.key", "00_first.unfinished.ipynb"):
+        (book / "notebooks" / name).write_text("")
+    building.execute_notebooks({})
+    assert sorted(path.name for path in (book / "notebooks").iterdir()) == ["00_first.ipynb", "00_first.key"]
+
+
+def test_the_site_is_trimmed_and_ready_for_github_pages(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "jupyter_book", site_with("new"))
+    building.build_site(building.SITE)
+    files = sorted(path.relative_to(building.SITE).as_posix() for path in building.SITE.rglob("*") if path.is_file())
+    assert files == [".nojekyll", "_static/theme.js", "index.html"]
+
+
+def test_a_build_that_fails_leaves_the_old_site_whole(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "jupyter_book", site_with("old"))
+    building.build_site(building.SITE)
+
+    def complain(output: Path) -> Path:
+        site_with("half")(output)
+        raise building.BuildFailed("WARNING: something")
+
+    monkeypatch.setattr(building, "jupyter_book", complain)
+    with pytest.raises(building.BuildFailed):
+        building.build_site(building.SITE)
+    assert (building.SITE / "index.html").read_text() == "old"
+    assert [path.name for path in building.SITE.parent.iterdir()] == ["html"]
+
+
+def test_the_last_line_names_the_file_to_open(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        building, "execute_if_changed", lambda source, target, parameters: parameters == {"profile": "smoke"}
+    )
+    monkeypatch.setattr(building, "build_site", lambda: None)
+    assert building.main(["--profile", "smoke"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == f"The book is built. Open {building.SITE / 'index.html'}"
+    assert "00_first ... executed" in printed[-4]
+
+
+def test_a_failing_notebook_ends_the_build_with_1_and_its_name(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(source: Path, target: Path, parameters: dict[str, str]) -> bool:
+        raise NotebookFailed(f"{source.name} stopped at code cell 3: ValueError: no")
+
+    monkeypatch.setattr(building, "execute_if_changed", stop)
+    monkeypatch.setattr(building, "build_site", lambda: pytest.fail("the book was built all the same"))
+    assert building.main([]) == 1
+    assert capsys.readouterr().err == "00_first.ipynb stopped at code cell 3: ValueError: no\n"
+
+
+@pytest.mark.slow
+def test_jupyter_book_reports_its_warnings_as_the_reason_of_the_failure(book: Path, tmp_path: Path) -> None:
+    (book / "_toc.yml").parent.mkdir()
+    (book / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (book / "_config.yml").write_text("title: Small\nonly_build_toc_files: true\n")
+    (book / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n")
+    with pytest.raises(building.BuildFailed, match=r"index\.md:3: WARNING.*nowhere"):
+        building.jupyter_book(tmp_path / "out")

@@ -1,0 +1,132 @@
+"""The book's own Sphinx extensions, each on a page of its own."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import offline_math
+import pytest
+from api_reference import as_restructured_text, modules
+from results_json import as_json
+
+BuildPage = Callable[..., Path]
+Pretend = Callable[..., None]
+
+
+def page(site: Path) -> str:
+    return (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_named_number_becomes_its_computed_string_in_prose_and_tables(
+    build_page: BuildPage, pretend: Pretend
+) -> None:
+    pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861", "runs": "20"})
+    text = "# Title\n\nIt reaches {{ auroc }}.\n\n| runs |\n|---|\n| {{ runs }} |\n"
+    html = page(build_page(text, "numbers_in_prose"))
+    assert "It reaches 0.861." in html
+    assert re.search(r"<td>\s*<p>20</p>", html)
+
+
+def test_a_number_that_is_not_computed_fails_the_build(build_page: BuildPage, pretend: Pretend) -> None:
+    pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861"})
+    with pytest.raises(AssertionError, match="'aurok' is undefined"):
+        build_page("# Title\n\nIt reaches {{ aurok }}.\n", "numbers_in_prose")
+
+
+def test_mathematics_is_loaded_from_the_site_alone(build_page: BuildPage) -> None:
+    site = build_page("# Title\n\n$x^2$\n", "sphinx.ext.mathjax", "offline_math")
+    scripts = re.findall(r'<script[^>]* src="([^"?]*)', page(site))
+    assert "_static/mathjax/tex-chtml.js" in scripts
+    assert not [script for script in scripts if "//" in script]
+    assert all((site / script).is_file() for script in scripts)
+
+
+def test_of_mathjax_only_script_and_fonts_are_shipped_with_their_licence(tmp_path: Path) -> None:
+    offline_math.copy_parts(tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".js", ".woff"}
+    assert sum(path.stat().st_size for path in files) < 3e6
+    notice = Path(offline_math.__file__).parents[1] / "_static" / "licences" / "mathjax.txt"
+    assert "Apache License" in notice.read_text()
+
+
+def test_tables_scroll_in_a_region_that_keyboard_and_screen_reader_reach(
+    build_page: BuildPage, pretend: Pretend
+) -> None:
+    pretend(
+        "devnetlib.report.tables",
+        result_table_html=lambda dataset, question: f"<table><td>{dataset} {question}</td></table>",
+        claims_table_html=lambda question: f"<table><td>claims of {question}</td></table>",
+    )
+    text = "# Title\n\n```{result-table} elpv q1\n```\n\n```{claims-table}\n```\n\n```{claims-table} q1\n```\n"
+    html = page(build_page(text, "report_tables"))
+    wrapper = '<div class="table-scroll" role="region" tabindex="0" aria-label="Results of q1 on elpv">'
+    assert f"{wrapper}<table><td>elpv q1</td></table></div>" in html
+    assert "claims of None" in html and "claims of q1" in html
+
+
+def test_the_rules_of_the_claims_are_on_the_page_word_for_word(build_page: BuildPage, pretend: Pretend) -> None:
+    from devnetlib.report import paper
+
+    html = page(build_page("# Title\n\n```{claims-text} rules\n```\n\n```{claims-text} about\n```\n", "claims_text"))
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
+    for name, rule in paper.rules().items():
+        assert name in words
+        assert rule.words.split(".")[0].replace("`", "") in words
+    assert "Written after a pilot" in words
+
+
+def test_a_figure_is_drawn_at_build_time_with_caption_and_alternative_text(
+    build_page: BuildPage, pretend: Pretend
+) -> None:
+    def draw(path: Path) -> str:
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"></svg>')
+        return "Two bars, the left one higher."
+
+    pretend("devnetlib.report.figures", FIGURES={"bars": draw})
+    site = build_page("# Title\n\n```{report-figure} bars\n:name: fig-bars\nAUROC of two methods.\n```\n", "figures")
+    assert 'alt="Two bars, the left one higher."' in page(site)
+    assert "AUROC of two methods." in page(site)
+    assert (site / "_images" / "bars.svg").is_file()
+
+
+def test_an_unknown_figure_fails_the_build_and_lists_the_known_ones(build_page: BuildPage, pretend: Pretend) -> None:
+    pretend("devnetlib.report.figures", FIGURES={"bars": print})
+    with pytest.raises(AssertionError, match=r"'bras' is not drawn .* known are \['bars'\]"):
+        build_page("# Title\n\n```{report-figure} bras\n```\n", "figures")
+
+
+def test_results_json_is_in_the_site_and_equal_results_are_equal_bytes(build_page: BuildPage, pretend: Pretend) -> None:
+    pretend("devnetlib.report.tables", results_document=lambda: {"b": 0.5, "a": {"d": None, "c": "±"}})
+    written = (build_page("# Title\n", "results_json") / "results.json").read_text(encoding="utf-8")
+    assert written == '{"a":{"c":"±","d":null},"b":0.5}\n' == as_json({"a": {"c": "±", "d": None}, "b": 0.5})
+    assert json.loads(written)["b"] == 0.5
+
+
+def test_a_number_that_json_lacks_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        as_json({"auroc": float("nan")})
+
+
+def test_docstrings_may_hold_bars_stars_and_drawings() -> None:
+    lines = ["Mean of |dev|, `a|b`:", "", "    x * y --> |z|", "", "Then `fit`:", "    one", "and two."]
+    expected = [
+        r"Mean of \|dev\|, `a|b`:",
+        "",
+        "::",
+        "",
+        "    x * y --> |z|",
+        "",
+        "Then `fit`:",
+        "    one",
+        "",
+        "and two.",
+    ]
+    assert as_restructured_text(lines) == expected
+
+
+def test_a_room_stands_for_all_its_modules_and_a_file_for_itself() -> None:
+    assert modules("deviation") == ["deviation"]
+    assert {"methods.bce", "methods.devnet"} <= set(modules("methods"))
+    assert not [name for name in modules("methods") if name.endswith("__init__")]
