@@ -1,4 +1,5 @@
-"""devnetlib: the reference reproduction of Deviation Networks for few-shot anomaly detection in images (Pang et al. 2021).
+"""devnetlib: the reference reproduction of Deviation Networks for few-shot anomaly detection in images (Pang et al.
+2021).
 
 The rooms, in the order of the paper:
     deviation, network, saliency, metrics    the idea, each readable on its own

@@ -250,7 +250,8 @@ def command_verify(args: argparse.Namespace) -> int:
         )
     checked = list(faults(args.results))
     wrong = {str(path): fault for path, fault in checked if fault}
-    summary = f"{len(checked) - len(wrong)} of {len(checked)} scores files are whole, under their own names, and give their metrics again"
+    sound = len(checked) - len(wrong)
+    summary = f"{sound} of {len(checked)} scores files are whole, under their own names, and give their metrics again"
     print(
         json.dumps({"checked": len(checked), "faults": wrong}) if args.json else "\n".join([*wrong.values(), summary])
     )

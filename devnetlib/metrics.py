@@ -1,6 +1,7 @@
 """How well scores order images: AUROC, average precision, F1max (NumPy only).
 
-All take `scores` (N,), larger = more anomalous, and `labels` (N,) with 1 for anomalies and 0 for normals; all return a value in [0, 1]. They
+All take `scores` (N,), larger = more anomalous, and `labels` (N,) with 1 for anomalies and 0 for normals; all return
+a value in [0, 1]. They
 refuse scores that are not finite and labels of one class only, with a ValueError that says which.
 """
 
@@ -25,7 +26,7 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
 def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
     """Area under the ROC curve: the share of (anomaly, normal) pairs in the right order, ties counting half."""
     scores, positive = checked(scores, labels)
-    values, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    _, group, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mid_ranks = np.cumsum(counts) - (counts - 1) / 2
     positives = positive.sum()
     rank_sum = mid_ranks[group][positive].sum()
@@ -48,7 +49,8 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndar
 
 
 def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Sum over thresholds of precision times the gain in recall, without interpolation. Chance level: the share of anomalies."""
+    """Sum over thresholds of precision times the gain in recall, without interpolation. Chance level: the share of
+    anomalies."""
     true, false, _ = confusion_by_threshold(scores, labels)
     return float(np.sum(np.diff(true, prepend=0) / true[-1] * true / (true + false)))
 

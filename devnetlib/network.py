@@ -76,7 +76,8 @@ def cells_of(maps: Tensor) -> Tensor:
 class Standardise(nn.Module):
     """Give each channel of a map mean 0 and standard deviation 1 over the training normals.
 
-    The identity until `fit` is called, which only the frozen lane does: a frozen backbone cannot rescale its channels itself.
+    The identity until `fit` is called, which only the frozen lane does: a frozen backbone cannot rescale its
+    channels itself.
     """
 
     def __init__(self, channels: int):
@@ -105,7 +106,8 @@ class Standardise(nn.Module):
 class PatchScorer(nn.Module):
     """One linear unit on every cell of a standardised map (Eq. 2): (N,C,h,w) -> patch scores (N,heads,P) with P = h w.
 
-    The paper has one head. Several are the same unit from several initialisations, trained side by side, their image scores
+    The paper has one head. Several are the same unit from several initialisations, trained side by side, their image
+    scores
     averaged: this makes short trainings repeatable.
     """
 
@@ -139,7 +141,8 @@ def pyramid(images: Tensor, n_scales: int) -> list[Tensor]:
 
 
 class TopKNetwork(nn.Module):
-    """DevNet's network, images (N,3,H,W) -> scores (N,); `signed=False` takes the absolute value of the patch scores first.
+    """DevNet's network, images (N,3,H,W) -> scores (N,); `signed=False` takes the absolute value of the patch scores
+    first.
 
     The absolute value is the authors' repository's, not the paper's: with it no image can score below 0.
     """

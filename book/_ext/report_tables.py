@@ -23,7 +23,7 @@ class ResultTable(SphinxDirective):
     required_arguments = 2
 
     def run(self) -> list[nodes.Node]:
-        from devnetlib.report.tables import result_table_html
+        from devnetlib.report.html import result_table_html
 
         dataset, question = self.arguments
         return [in_wrapper(result_table_html(dataset, question), f"Results of {question} on {dataset}")]
@@ -35,7 +35,7 @@ class ClaimsTable(SphinxDirective):
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        from devnetlib.report.tables import claims_table_html
+        from devnetlib.report.html import claims_table_html
 
         question = self.arguments[0] if self.arguments else None
         return [in_wrapper(claims_table_html(question), f"Claims and verdicts {question or ''}".strip())]

@@ -24,7 +24,8 @@ COLOUR_MODES = {"P", "RGB", "RGBA", "CMYK"}
 
 
 def load_image(path: Path, pixels: int) -> Image.Image:
-    """Open an image, grey or RGB, and resize it to pixels x pixels without keeping the aspect ratio (bilinear, as the released code).
+    """Open an image, grey or RGB, and resize it to pixels x pixels without keeping the aspect ratio (bilinear, as
+    the released code).
 
     Raises Misuse that names the file when it is missing, damaged, too large, or of a mode that 8 bits cannot hold.
     """
@@ -32,7 +33,7 @@ def load_image(path: Path, pixels: int) -> Image.Image:
         with Image.open(path) as image:
             if image.mode not in GREY_MODES | COLOUR_MODES:
                 raise Misuse(
-                    f"{path}: mode {image.mode} cannot be read faithfully as 8 bits; convert the file to 8-bit grey or RGB"
+                    f"{path}: mode {image.mode} does not fit into 8 bits; convert the file to 8-bit grey or RGB"
                 )
             return image.convert("L" if image.mode in GREY_MODES else "RGB").resize(
                 (pixels, pixels), Image.Resampling.BILINEAR
@@ -46,7 +47,8 @@ def load_image(path: Path, pixels: int) -> Image.Image:
 
 
 def decode(table: pd.DataFrame, root: Path, pixels: int) -> np.ndarray:
-    """All images of a table as uint8 (N,C,H,W), C = 1 if every one is grey, else 3; in parallel, with a progress bar."""
+    """All images of a table as uint8 (N,C,H,W), C = 1 if every one is grey, else 3; in parallel, with a progress
+    bar."""
     paths = [root / file for file in table["file"]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = tqdm(
@@ -69,7 +71,8 @@ def image_bank(table: pd.DataFrame, root: Path, pixels: int, cache: Path) -> np.
 
 
 def cached_array(path: Path, make) -> np.ndarray:
-    """Memory-map an .npy file, making it first where it is missing or damaged; written to a temporary name, then renamed."""
+    """Memory-map an .npy file, making it first where it is missing or damaged; written to a temporary name, then
+    renamed."""
     try:
         return np.load(path, mmap_mode="c")
     except (OSError, ValueError, EOFError):
@@ -95,7 +98,8 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Subtract ImageNet's mean and divide by its standard deviation, channel by channel: (N,3,H,W) -> (N,3,H,W), channels-last."""
+    """Subtract ImageNet's mean and divide by its standard deviation, channel by channel: (N,3,H,W) -> (N,3,H,W),
+    channels-last."""
     mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
@@ -103,7 +107,8 @@ def normalise(images: Tensor) -> Tensor:
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """Rotate each image (N,C,H,W) counter-clockwise about its centre by its own angle (N,).
 
-    Nearest neighbour, the canvas as it was, corners filled with 0: torchvision's `rotate` on tensors, for a whole batch. It comes before
+    Nearest neighbour, the canvas as it was, corners filled with 0: torchvision's `rotate` on tensors, for a whole
+    batch. It comes before
     normalisation, so that the corners are black.
     """
     height, width = images.shape[-2:]

@@ -16,7 +16,8 @@ from devnetlib.errors import Misuse
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set at hand: its card, the reading, the image table of that reading, and the folder its files are relative to."""
+    """A data set at hand: its card, the reading, the image table of that reading, and the folder its files are
+    relative to."""
 
     card: Card
     reading: str
@@ -84,7 +85,8 @@ def sha256(path: Path) -> str:
 
 
 def verify(prepared: Prepared) -> list[str]:
-    """Hash every file of the table again; returns one line a file that is missing or differs (empty: all as recorded)."""
+    """Hash every file of the table again; returns one line a file that is missing or differs (empty: all as
+    recorded)."""
     faults = []
     rows = zip(prepared.table["file"], prepared.table["sha256"], strict=True)
     for file, expected in tqdm(rows, total=len(prepared.table), desc="verify", unit="file", disable=None):

@@ -1,7 +1,9 @@
 """Partitions: which images train, which carry labels, which are tested. Pure functions of an image table and numbers.
 
-Three axes never move one another: `split` says which normals train, `draw` which anomalies are labelled, and the seed (not used
-here) initialisation and batches. Needs the standard library and NumPy only, so that stored results can be read anywhere.
+Three axes never move one another: `split` says which normals train, `draw` which anomalies are labelled, and the
+seed (not used
+here) initialisation and batches. Needs the standard library and NumPy only, so that stored results can be read
+anywhere.
 """
 
 import hashlib
@@ -59,7 +61,8 @@ def derived_seed(*purpose: Any) -> int:
 def split_normals(normals: np.ndarray, split: int) -> tuple[np.ndarray, np.ndarray]:
     """Divide sorted normals 3:1 into (train, test).
 
-    The permutation is NumPy's `RandomState(split)`, as scikit-learn's `train_test_split` draws it, so that split 42 over
+    The permutation is NumPy's `RandomState(split)`, as scikit-learn's `train_test_split` draws it, so that split 42
+    over
     sorted names is the division that the released code makes.
     """
     order = np.random.RandomState(split).permutation(len(normals))
@@ -68,13 +71,14 @@ def split_normals(normals: np.ndarray, split: int) -> tuple[np.ndarray, np.ndarr
 
 
 def general(table: Any, anomalies: int, split: int, labels: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Sec. 6.5: `anomalies` drawn at random are labelled, all others are tested. Returns ids (train, labelled, test)."""
+    """Sec. 6.5: `anomalies` drawn at random are labelled, all others are tested. Returns ids (train, labelled,
+    test)."""
     ids, label = np.asarray(table["id"]), np.asarray(table["label"])
     normal, anomalous = np.sort(ids[label == 0]), np.sort(ids[label == 1])
     if not 0 <= anomalies < len(anomalous):
-        raise Misuse(
-            f"{anomalies} labelled anomalies: there are {len(anomalous)}, and one at least must be left to test; choose 0 to {len(anomalous) - 1}"
-        )
+        most = len(anomalous) - 1
+        found = f"{anomalies} labelled anomalies of {len(anomalous)}"
+        raise Misuse(f"{found}: one at least must be left to test; choose 0 to {most}")
     train, tested = split_normals(normal, split)
     drawn = labels.permutation(anomalous)[:anomalies]
     return train, np.sort(drawn), np.sort(np.r_[tested, np.setdiff1d(anomalous, drawn)])
@@ -118,7 +122,8 @@ def draw_partition(
 
 
 def shuffled(partition: Partition) -> Partition:
-    """The same partition with as many training normals, drawn anew for each draw, in the place of the labelled anomalies.
+    """The same partition with as many training normals, drawn anew for each draw, in the place of the labelled
+    anomalies.
 
     The test set stays as it is, so that results can be paired; the true labelled anomalies are not used at all.
     """

@@ -1,4 +1,5 @@
-"""toy: a synthetic woven surface with holes and scratches and exact masks, for tests and first steps. Not a real data set."""
+"""toy: a synthetic woven surface with holes and scratches and exact masks, for tests and first steps. Not a real
+data set."""
 
 import numpy as np
 

@@ -11,7 +11,8 @@ from devnetlib.methods.devnet import DevNet
 
 @dataclass(frozen=True)
 class Probe:
-    """One value an image, straight from its pixels; its sign is set by the labelled anomalies, never by the test set."""
+    """One value an image, straight from its pixels; its sign is set by the labelled anomalies, never by the test
+    set."""
 
     value: Callable[[np.ndarray], np.ndarray]  # pixels (N,C,H,W) uint8 -> (N,)
 

@@ -1,5 +1,7 @@
 """mahalanobis: how far an image's mean feature lies from those of normal images; no label is used."""
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor
 
@@ -15,7 +17,7 @@ class Mahalanobis(Detector):
 
     uses_labels = False
     needs_normals = True
-    schedule = {"updates": 0}
+    schedule: ClassVar[dict[str, Any]] = {"updates": 0}
 
     def __init__(self, generator: torch.Generator, *, stage: int = 4):
         super().__init__()

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ PROFILE_OF_LANE = {"frozen": "quick", "fine-tuned": "released"}  # the one profi
 NOT_MEASURED = "not measured yet"
 
 
-@cache
 def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
     """The results of a claim, one entry a data set on which all of its runs are published."""
     rule = rules()[claim.rule]
@@ -34,7 +31,8 @@ def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
 
 
 def claim_cells(claim: Claim, rule: Rule, data: DataRef) -> dict[str, Cell]:
-    """The runs a claim needs on a data set: the method that is judged first, then its rivals; by method, with its options where it has some."""
+    """The runs a claim needs on a data set: the method that is judged first, then its rivals; by method, with its
+    options where it has some."""
     options = claim.options or ({},) * len(claim.methods)
     wanted = list(zip(claim.methods, options, strict=True)) + [(name, {}) for name in rule.over]
     common = {
@@ -91,7 +89,8 @@ def verdict_lines(claim: Claim) -> Iterator[tuple[str, str, str]]:
     for data, results in judged(claim):
         for rival, result in results.items():
             against = "" if rival in ("printed", "controls", "normals") else f" against {rival}"
-            yield f"{data}{against}", result.verdict, describe(result)
+            measured = "0.05 expected − share found: " if rival == "normals" else ""
+            yield f"{data}{against}", result.verdict, measured + describe(result)
 
 
 def verdict_records() -> list[dict[str, Any]]:
@@ -105,30 +104,3 @@ def verdict_records() -> list[dict[str, Any]]:
         data = [asdict(reference) for reference in claim.datasets]
         records.append(known | {"datasets": data, "measured": bool(verdicts), "verdicts": verdicts})
     return records
-
-
-def claims_html(question: str | None = None) -> str:
-    """The claims as a table: of one question those that have been measured and how many have not; without one all of them."""
-    chosen = claims(question.upper() if question else None)
-    shown = [claim for claim in chosen if not question or judged(claim)]
-    body = "".join(claim_row(claim) for claim in shown)
-    if len(shown) < len(chosen):
-        body += f'<tr><td colspan="4">{len(chosen) - len(shown)} further claims of {question.upper()} are {NOT_MEASURED}.</td></tr>'
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("claim", "verdict", "numbers", "lane, rule, what we knew")
-    )
-    return f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def claim_row(claim: Claim) -> str:
-    """One claim: its sentence and source, verdicts with their numbers, and how it was judged."""
-    lines = list(verdict_lines(claim))
-    verdicts = (
-        "<br>".join(f"{escape(where)}: <strong>{escape(verdict)}</strong>" for where, verdict, _ in lines)
-        or NOT_MEASURED
-    )
-    numbers = "<br>".join(escape(numbers) for *_, numbers in lines)
-    mind = f"<details><summary>what would change our mind</summary>{escape(claim.change_our_mind)}</details>"
-    sentence = f"{escape(claim.claim)}<small>{escape(claim.source)}</small>{mind}"
-    how = f"{escape(claim.lane)}, {escape(claim.rule)}, {escape(claim.status)}"
-    return f'<tr id="{escape(claim.id)}"><td>{sentence}</td><td>{verdicts}</td><td>{numbers}</td><td>{how}</td></tr>'

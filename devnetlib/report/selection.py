@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from devnetlib.metrics import auroc
 from devnetlib.study.results import PUBLISHED, Scores, collect
-from devnetlib.study.runs import DRAWS, REVISION, SPLITS
+from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 WEIGHTS = {
@@ -98,3 +99,25 @@ def cell(
     names = Counter(s.run.weights for s in found)
     chosen = weights if weights in names else max(names, key=lambda name: (names[name], name != "random"), default=None)
     return Cell({(s.run.split, s.run.draw): s for s in found if s.run.weights == chosen})
+
+
+def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:
+    """The runs that none of the collections holds, whatever the weights."""
+    known = {_place(scores.run) for scores in chain(*stored)}
+    return [run for run in runs if _place(run) not in known]
+
+
+def _place(run: Run) -> tuple[Any, ...]:
+    return run.dataset, run.reading, run.row, run.profile, run.protocol, run.anomalies, run.split, run.draw, run.seed
+
+
+def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:
+    """Standard deviation of AUROC over seeds alone: pooled over the published draws of split 0 that have several
+    seeds; None without any."""
+    groups: dict[tuple[int, int], list[float]] = {}
+    for scores in published():
+        run = scores.run
+        if (run.dataset, run.method, run.profile, dict(run.options)) == (dataset, method, profile, {}):
+            groups.setdefault((run.split, run.draw), []).append(auroc(scores.values, scores.labels))
+    variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
+    return float(np.sqrt(np.mean(variances))) if variances else None

@@ -1,7 +1,6 @@
 """Tables: printed, published and yours side by side, as data frames, text, records and HTML."""
 
 from dataclasses import asdict, dataclass
-from html import escape
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from devnetlib.errors import unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, cell, published, weights_title, yours
-from devnetlib.report.statistics import crossed, paired
+from devnetlib.report.statistics import paired
 from devnetlib.study.results import YOURS, Scores
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Question, Row
 
@@ -99,7 +98,8 @@ def row_cell(scores: tuple[Scores, ...], dataset: str, question: Question, row: 
 def table_records(
     dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS
 ) -> list[dict[str, Any]]:
-    """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that re-executes it."""
+    """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that
+    re-executes it."""
     records, of = [], asked(question)
     mine = yours(results)
     for row in of.rows + of.controls:
@@ -137,7 +137,8 @@ def command(dataset: str, row: Row, profile: str) -> str:
 
 
 def table(dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS) -> pd.DataFrame:
-    """The table of a question on a data set: AUROC as printed (mean ± sd of three runs), published and yours (mean, range of split means, sd, runs)."""
+    """The table of a question on a data set: AUROC as printed (mean ± sd of three runs), published and yours (mean,
+    range of split means, sd, runs)."""
     rows = {}
     for record in table_records(dataset, question, profile, results):
         rows[record["title"]] = {("printed", "AUROC"): printed_text(record["printed"])} | {
@@ -170,11 +171,13 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
 def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
     """The table for a terminal."""
     lane = PROFILES[profile].training.lane
-    return f"{asked(question).title}\n{dataset}, profile {profile} ({lane} lane)\n{table(dataset, question, profile, results).to_string()}"
+    head = f"{asked(question).title}\n{dataset}, profile {profile} ({lane} lane)"
+    return f"{head}\n{table(dataset, question, profile, results).to_string()}"
 
 
 def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:
-    """Lead of every trained row over what has learned nothing from labels: paired differences of AUROC with 95 % intervals.
+    """Lead of every trained row over what has learned nothing from labels: paired differences of AUROC with 95 %
+    intervals.
 
     `results` None reads the published scores. Only complete rows are compared; the last column says whether all three
     intervals lie above 0.
@@ -195,64 +198,6 @@ def leads(dataset: str, question: str = "q1", profile: str = "quick", results: P
             "learned from labels": "yes" if all(d.low > 0 for d in differences.values()) else "not shown"
         }
     return pd.DataFrame.from_dict(lines, orient="index")
-
-
-def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:
-    """Standard deviation of AUROC over seeds alone: pooled over the published draws of split 0 that have several seeds; None without any."""
-    groups: dict[tuple[int, int], list[float]] = {}
-    for scores in published():
-        run = scores.run
-        if (run.dataset, run.method, run.profile, dict(run.options)) == (dataset, method, profile, {}):
-            groups.setdefault((run.split, run.draw), []).append(auroc(scores.values, scores.labels))
-    variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
-    return float(np.sqrt(np.mean(variances))) if variances else None
-
-
-def standard_error(runs: Cell) -> float | None:
-    """Standard error of a complete cell's mean over splits and draws."""
-    return crossed(runs.values()).standard_error if runs.complete else None
-
-
-def result_table_html(dataset: str, question: str) -> str:
-    """The table of a question for a page: numbers, and for every row the command that re-executes it."""
-    of, records = asked(question), table_records(dataset, question)
-    with_yours = any(record["yours"] for record in records)
-    whose = ["published", "yours"] if with_yours else ["published"]
-    heads = "".join(f'<th colspan="4" scope="colgroup">{name}</th>' for name in whose)
-    columns = (
-        '<th scope="col">AUROC</th><th scope="col">split means</th><th scope="col">sd</th><th scope="col">runs</th>'
-        * len(whose)
-    )
-    body, width = [], 3 + 4 * len(whose)
-    for record in records:
-        if record["control"] and not any('class="group"' in line for line in body):
-            body.append(
-                f'<tr class="group"><th colspan="{width}" scope="rowgroup">Controls: nothing learned from labels</th></tr>'
-            )
-        body.append(html_row(record, whose))
-    head = f'<tr><th rowspan="2" scope="col">method</th><th rowspan="2" scope="col">printed</th>{heads}<th rowspan="2" scope="col">again</th></tr><tr>{columns}</tr>'
-    caption = f"{of.title} {escape(dataset)}, frozen lane ({weights_line(records, whose)}); the printed numbers are of the fine-tuned network."
-    return f'<table class="results"><caption>{caption}</caption><thead>{head}</thead><tbody>{"".join(body)}</tbody></table>'
-
-
-def weights_line(records: list[dict[str, Any]], whose: list[str]) -> str:
-    """Which weights each column starts from."""
-    named = (
-        (name, next((r[name]["weights"] for r in records if r[name] and r[name]["weights"] != "none"), None))
-        for name in whose
-    )
-    return "; ".join(f"{name}: weights {weights}" for name, weights in named if weights)
-
-
-def html_row(record: dict[str, Any], whose: list[str]) -> str:
-    """One row of the table; what it tells is under its name."""
-    cells = [f"<td>{printed_text(record['printed'])}</td>"]
-    for name in whose:
-        texts = summary_texts(record[name])
-        cells += [f"<td>{texts[column]}</td>" for column in ("AUROC", "split means", "sd", "runs")]
-    again = f"<details><summary>command</summary><code>{escape(record['command'])}</code></details>"
-    title = f'<th scope="row">{escape(record["title"])}<small>{escape(record["tells"])}</small></th>'
-    return f"<tr>{title}{''.join(cells)}<td>{again}</td></tr>"
 
 
 def results_document() -> dict[str, Any]:
@@ -279,10 +224,3 @@ def without_nan(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not isfinite(value) else value
-
-
-def claims_table_html(question: str | None = None) -> str:
-    """The claims with our verdicts; of one question those that have been measured, without one all."""
-    from devnetlib.report.judgement import claims_html
-
-    return claims_html(question)

@@ -1,4 +1,5 @@
-"""`execute`: one run from image table to scores; `execute_all`: a grid of them. The one place where data and methods meet."""
+"""`execute`: one run from image table to scores; `execute_all`: a grid of them. The one place where data and methods
+meet."""
 
 import os
 import platform
@@ -73,7 +74,8 @@ class Collapse(RuntimeError):
 def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
     """Execute one run: image table -> partition -> bank or maps -> detector -> train -> score.
 
-    Two executions on one machine at the same thread count give identical scores. Raises Collapse for constant scores of a detector
+    Two executions on one machine at the same thread count give identical scores. Raises Collapse for constant scores
+    of a detector
     and FloatingPointError for scores that are not finite.
     """
     started = time.perf_counter()
@@ -86,10 +88,10 @@ def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
     if isinstance(CONTROLS.get(run.method), Probe):
         values, missing = probe(CONTROLS[run.method], bank, rows), []
     else:
-        detector, inputs, missing = trained_detector(run, data, bank, rows, machine)
-        values = scores_of(
-            detector, (inputs.plain(part) for part in parts_of(rows["test"])), run.training.trains == "head"
-        )
+        detector, missing = build_detector(run, machine)
+        inputs = lane_inputs(run, detector, data, bank, machine)
+        train(run, detector, inputs, rows)
+        values = score(detector, inputs, rows["test"])
         if np.ptp(values) == 0:
             raise Collapse(f"{run.key}: every test image has the score {values[0]:.4g}; the detector has collapsed")
     if not np.isfinite(values).all():
@@ -117,7 +119,8 @@ def row_numbers(data: Prepared, partition: Partition) -> dict[str, np.ndarray]:
 
 
 def probe(control: Probe, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
-    """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training normals."""
+    """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training
+    normals."""
     value = {name: control.value(bank[numbers]) for name, numbers in rows.items()}
     known = np.r_[value["train"], value["labelled"]]
     labels = np.r_[np.zeros(len(value["train"])), np.ones(len(value["labelled"]))]
@@ -141,32 +144,42 @@ def generator(run: Run, purpose: str) -> torch.Generator:
 
 
 def purpose_seed(run: Run, purpose: str) -> int:
-    """A seed from what it is for and the run's seed alone: methods, splits and draws share their initialisations and batch orders."""
+    """A seed from what it is for and the run's seed alone: methods, splits and draws share their initialisations and
+    batch orders."""
     return derived_seed(run.dataset, run.reading, run.protocol, purpose, run.seed)
 
 
-def trained_detector(
-    run: Run, data: Prepared, bank: np.ndarray, rows: dict[str, np.ndarray], machine: Machine
-) -> tuple[Detector, Maps | Pixels, list[str]]:
-    """Build, prepare and train a run's detector. Returns it, the inputs of its lane, and the backbone's keys that no weights filled."""
-    device, training = machine.torch_device(), run.training
-    frozen = training.trains == "head"
+def build_detector(run: Run, machine: Machine) -> tuple[Detector, list[str]]:
+    """A run's detector on the device, with its weights; and the backbone's keys that no weights filled."""
     detector = detector_class(run.method)(generator(run, "initialisation"), **run_options(run))
-    weights = run_weights(run, detector, machine)
-    missing = load_backbone(detector.backbone, weights, frozen)
-    detector.to(device, memory_format=torch.channels_last)
-    inputs: Maps | Pixels = Pixels(
-        bank, device, training.rotation, np.random.default_rng(purpose_seed(run, "rotation"))
-    )
-    if frozen:
-        inputs = frozen_inputs(run, detector, inputs, data, machine)
+    missing = load_backbone(detector.backbone, run_weights(run, detector, machine), run.training.trains == "head")
+    return detector.to(machine.torch_device(), memory_format=torch.channels_last), missing
+
+
+def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, machine: Machine) -> Maps | Pixels:
+    """What the run's lane feeds to the detector: pixels when everything is trained, cached maps when only the head
+    is."""
+    angles = np.random.default_rng(purpose_seed(run, "rotation"))
+    pixels = Pixels(bank, machine.torch_device(), run.training.rotation, angles)
+    return frozen_inputs(run, detector, pixels, data, machine) if run.training.trains == "head" else pixels
+
+
+def train(run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, np.ndarray]) -> list[float]:
+    """Prepare and train a detector on the rows of a partition; the loss of every update (none where nothing is
+    trained)."""
+    if isinstance(inputs, Maps):
         detector.backbone.requires_grad_(False)
         detector.standardise_maps(inputs.half(rows["train"]))
     if detector.needs_normals:
         detector.prepare(normal_maps(detector, inputs, rows["train"]))
-    if training.updates:
-        fit(detector, batch_stream(run, inputs, rows, device), training)
-    return detector, inputs, missing
+    if not run.training.updates:
+        return []
+    return fit(detector, batch_stream(run, inputs, rows), run.training)
+
+
+def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> np.ndarray:
+    """Scores (N,) of the images in these rows."""
+    return scores_of(detector, (inputs.plain(part) for part in parts_of(rows)), isinstance(inputs, Maps))
 
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
@@ -203,17 +216,15 @@ def normal_maps(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> 
     ]
 
 
-def batch_stream(
-    run: Run, inputs: Maps | Pixels, rows: dict[str, np.ndarray], device: torch.device
-) -> Iterable[Update]:
+def batch_stream(run: Run, inputs: Maps | Pixels, rows: dict[str, np.ndarray]) -> Iterable[Update]:
     """Inputs, places and labels of every update, as `fit` takes them."""
     known = np.r_[rows["train"], rows["labelled"]]
-    labels = torch.zeros(len(known), device=device)
+    labels = torch.zeros(len(known), device=inputs.device)
     labels[len(rows["train"]) :] = 1
     rngs = (np.random.default_rng(purpose_seed(run, purpose)) for purpose in ("normal batches", "labelled batches"))
     for positions in batches(len(rows["train"]), len(rows["labelled"]), run.training, *rngs):
         tensors, places = inputs.augmented(known[positions])
-        yield tensors, torch.from_numpy(places).to(device), labels[torch.from_numpy(positions).to(device)]
+        yield tensors, torch.from_numpy(places).to(inputs.device), labels[torch.from_numpy(positions).to(inputs.device)]
 
 
 def parts_of(rows: np.ndarray) -> list[np.ndarray]:
@@ -254,10 +265,13 @@ def execute_all(
     executor: Executor | None = None,
     on_done: Callable[[Scores], None] = lambda scores: None,
 ) -> tuple[list[Scores], list[Failure]]:
-    """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is done.
+    """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is
+    done.
 
-    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor` may be any
-    `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the order of `runs`, and the failures.
+    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor`
+    may be any
+    `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the order of
+    `runs`, and the failures.
     """
     wanted = list(dict.fromkeys(runs))
     check_writable(results)
@@ -298,11 +312,7 @@ def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
         data = prepare(run.dataset, run.reading, machine.data_root)
         bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
         if run.training.trains == "head":
-            detector = detector_class(run.method)(generator(run, "initialisation"), **run_options(run))
-            load_backbone(detector.backbone, run_weights(run, detector, machine), frozen=True)
-            frozen_inputs(
-                run, detector, Pixels(bank, machine.torch_device(), 0, np.random.default_rng(0)), data, machine
-            )
+            lane_inputs(run, build_detector(run, machine)[0], data, bank, machine)
 
 
 def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> Iterable[tuple[Run, Any]]:

@@ -1,4 +1,5 @@
-"""From a request in words and numbers to a list of runs: names checked, options typed, weights and schedules resolved."""
+"""From a request in words and numbers to a list of runs: names checked, options typed, weights and schedules
+resolved."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -67,7 +68,8 @@ def question_grid(
     splits: Iterable[int] = SPLITS,
     draws: Iterable[int] = DRAWS,
 ) -> list[Run]:
-    """All runs of a question: every row and control, on every data set, splits x draws, one seed; `methods` keeps only those named."""
+    """All runs of a question: every row and control, on every data set, splits x draws, one seed; `methods` keeps
+    only those named."""
     if question not in QUESTIONS:
         raise unknown("question", question, QUESTIONS)
     asked = QUESTIONS[question]

@@ -3,7 +3,8 @@
     <results>/<profile>/<dataset>/<key>.json        Scores
     <results>/partitions/<dataset>/<digest>.json    Partition
 
-Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that whatever bears a final
+Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that
+whatever bears a final
 name is whole.
 """
 
@@ -105,7 +106,8 @@ def read_partition(root: Path, dataset: str, digest: str) -> Partition:
 
 
 def read(path: Path, root: Path) -> Scores:
-    """Read one scores file under the results folder `root`; DamagedScores unless it is whole and is what its name says."""
+    """Read one scores file under the results folder `root`; DamagedScores unless it is whole and is what its name
+    says."""
     try:
         stored = json.loads(path.read_text())
         scores = Scores(
@@ -119,13 +121,11 @@ def read(path: Path, root: Path) -> Scores:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
     if scores_path(root, scores.run) != path:
-        raise DamagedScores(
-            f"{path}: its content belongs under {scores_path(root, scores.run).relative_to(root)}; delete it and run it again"
-        )
+        raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
     labels = np.asarray(read_partition(root, scores.run.dataset, scores.partition).test_label)
     if values.shape != labels.shape or not np.isfinite(values).all():
         raise DamagedScores(
-            f"{path}: {values.size} scores for {labels.size} test images, all must be finite; delete it and run it again"
+            f"{path}: {values.size} scores for {labels.size} test images, expected one finite each; run it again"
         )
     return Scores(scores.run, scores.partition, scores.score, scores.origin, scores.pixels, labels)
 
@@ -140,5 +140,6 @@ def stored_paths(root: Path) -> Iterator[Path]:
 
 
 def collect(root: Path) -> list[Scores]:
-    """All scores under a results folder; an empty list where there is none. DamagedScores names the first file that is not whole."""
+    """All scores under a results folder; an empty list where there is none. DamagedScores names the first file that
+    is not whole."""
     return [read(path, root) for path in stored_paths(root)]

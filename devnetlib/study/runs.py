@@ -122,7 +122,8 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training and its scores: what was asked, never what came out. Plain values only; no path, host, device or clock."""
+    """One training and its scores: what was asked, never what came out. Plain values only; no path, host, device or
+    clock."""
 
     dataset: str
     reading: str

@@ -19,7 +19,8 @@ EVALUATION_BATCH = 64
 
 
 def endless(count: int, length: int, rng: np.random.Generator) -> np.ndarray:
-    """The first `length` of an endless walk through `count` items: one random permutation after another (Sec. 6.3 and released code)."""
+    """The first `length` of an endless walk through `count` items: one random permutation after another (Sec. 6.3
+    and released code)."""
     passes = -(-length // count)
     return np.concatenate([rng.permutation(count) for _ in range(passes)])[:length]
 
@@ -27,7 +28,8 @@ def endless(count: int, length: int, rng: np.random.Generator) -> np.ndarray:
 def batches(
     normals: int, labelled: int, training: Training, rng_normal: np.random.Generator, rng_labelled: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Positions in (normals, then labelled) of each update's batch: half of either; all normal where nothing is labelled."""
+    """Positions in (normals, then labelled) of each update's batch: half of either; all normal where nothing is
+    labelled."""
     half = training.batch // 2 if labelled else training.batch
     normal = endless(normals, half * training.updates, rng_normal).reshape(training.updates, half)
     if not labelled:
@@ -45,7 +47,8 @@ Update = tuple[list[Tensor] | Tensor, Tensor, Tensor]
 def fit(detector: Detector, updates: Iterable[Update], training: Training) -> list[float]:
     """Train a detector on (inputs (U,...), places (B,), labels (B,)), one triple an update. Returns the losses.
 
-    `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands at each place of
+    `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands
+    at each place of
     the batch: an image that comes several times unchanged is scored once.
 
     Raises FloatingPointError when the loss is not finite.
@@ -96,7 +99,8 @@ class Pixels:
         self.bank, self.device, self.rotation, self.angles = bank, device, rotation, angles
 
     def augmented(self, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
-        """Images (B,3,H,W) for an update, every one at a random angle within +-rotation, corners black; and their places."""
+        """Images (B,3,H,W) for an update, every one at a random angle within +-rotation, corners black; and their
+        places."""
         images = to_unit(gather(self.bank, rows, self.device))
         if self.rotation:
             angles = torch.from_numpy(self.angles.uniform(-self.rotation, self.rotation, len(rows)))

@@ -1,4 +1,5 @@
-"""Check published results: every file whole, under its own name, with the partition that its numbers draw, and metrics that can be computed."""
+"""Check published results: every file whole, under its own name, with the partition that its numbers draw, and
+metrics that can be computed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ def faults(root: Path) -> Iterator[tuple[Path, str | None]]:
 
 
 def check(scores: Scores, root: Path) -> None:
-    """Raise ValueError unless the metrics can be computed and the partition is the one that the run's numbers draw again."""
+    """Raise ValueError unless the metrics can be computed and the partition is the one that the run's numbers draw
+    again."""
     for metric in (auroc, average_precision, f1_max):
         metric(scores.values, scores.labels)
     run, stored = scores.run, read_partition(root, scores.run.dataset, scores.partition)

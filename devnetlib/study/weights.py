@@ -30,7 +30,8 @@ class Weights:
     tensors: dict[str, Tensor] | None
 
     def name(self, stage: int) -> str:
-        """ "random", or 16 hex digits that name the tensors used up to `stage`: the same for a whole file and a trunk of it."""
+        """ "random", or 16 hex digits that name the tensors used up to `stage`: the same for a whole file and a
+        trunk of it."""
         if self.tensors is None:
             return "random"
         digest = hashlib.sha256()
@@ -145,7 +146,8 @@ def torchvision_cache() -> Path:
 
 
 def fetch_imagenet() -> str:
-    """Make ImageNet weights available; returns what happened in a line. Never fails: without them the study says so and goes on."""
+    """Make ImageNet weights available; returns what happened in a line. Never fails: without them the study says so
+    and goes on."""
     found = find_imagenet()
     return f"ImageNet weights: {found.name}" if found else download(torchvision_cache())
 
@@ -159,7 +161,8 @@ def download(target: Path) -> str:
             torch.hub.download_url_to_file(IMAGENET_URL, str(target), hash_prefix=target.stem.rsplit("-", 1)[1])
     except (OSError, RuntimeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        return f"no ImageNet weights ({reason}): random ones are used; 'make weights' tries again, DEVNET_WEIGHTS names a file"
+        mend = "random ones are used; 'make weights' tries again, DEVNET_WEIGHTS names a file"
+        return f"no ImageNet weights ({reason}): {mend}"
     finally:
         socket.setdefaulttimeout(None)
     return f"ImageNet weights: {target.name}"

@@ -14,7 +14,8 @@ NORMALS, ANOMALIES = 80, 20  # images without a defect; with one, for each kind
 
 
 def locate(data_root: Path) -> Path:
-    """The folder of the toy's files; draws them first where they are not there. A half-written folder never bears the name."""
+    """The folder of the toy's files; draws them first where they are not there. A half-written folder never bears
+    the name."""
     root = data_root / "toy"
     if not root.is_dir():
         temporary = data_root / f"toy.{os.getpid()}.tmp"

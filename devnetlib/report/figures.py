@@ -1,0 +1,134 @@
+"""Figures: numbers already computed go in, axes come out. One style, one colour a method."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from devnetlib.metrics import auroc, roc_curve
+from devnetlib.report.paper import printed_value
+from devnetlib.report.selection import published
+from devnetlib.report.tables import asked, row_cell
+from devnetlib.study.results import Scores
+
+# Okabe and Ito's colours, which keep apart under colour blindness; greys for what learns nothing from labels.
+COLOURS = {
+    "DevNet": "#0072B2",
+    "DevNet, signed": "#56B4E9",
+    "FLOS": "#D55E00",
+    "Cross-entropy": "#009E73",
+    "Mahalanobis, no labels": "#CC79A7",
+    "Mean grey level": "#444444",
+    "DevNet, untrained head": "#777777",
+    "DevNet, shuffled labels": "#999999",
+}
+MARKERS = dict(zip(COLOURS, "osD^vXP*", strict=True))
+STYLE = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 11,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+}
+PROPOSITION_1 = 1.96  # Sec. 5.2: the score above which an image is said to be anomalous at 95 %
+
+
+def axes(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of so many inches in the study's style, and its axes from left to right."""
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    return figure, list(grid[0])
+
+
+def run_points(values: Mapping[str, NDArray[np.float64]], printed: float | None, ax: Axes) -> Axes:
+    """AUROC of every run, a row a method with its mean; a dashed line at the printed number, a thin one at chance."""
+    for row, (title, runs) in enumerate(values.items()):
+        flat = runs[np.isfinite(runs)]
+        spread = np.linspace(-0.22, 0.22, flat.size)  # so that equal runs stay apart
+        ax.plot(flat, row + spread, MARKERS[title], color=COLOURS[title], markersize=4, alpha=0.6)
+        ax.plot([flat.mean()] * 2, [row - 0.34, row + 0.34], color=COLOURS[title], linewidth=2.5)
+    if printed is not None:
+        ax.axvline(printed, color="black", linestyle="--", linewidth=1)
+        ax.annotate(f"printed {printed:.3f}", (printed, -0.75), ha="center", va="bottom", fontsize=9)
+    ax.axvline(0.5, color="0.7", linewidth=0.8)
+    ax.set(xlabel="test AUROC (0.5 is chance)", yticks=range(len(values)), yticklabels=list(values), xlim=(0.48, 1.0))
+    ax.set_ylim(len(values) - 0.4, -0.8)
+    return ax
+
+
+def score_histogram(scores: Scores, ax: Axes) -> Axes:
+    """Scores of test normals and test anomalies of one run, with the paper's threshold."""
+    bins = np.linspace(min(0, scores.values.min()), scores.values.max(), 41)
+    for label, name, colour in ((0, "normal", "#0072B2"), (1, "anomalous", "#D55E00")):
+        shares = np.full((scores.labels == label).sum(), 1 / (scores.labels == label).sum())
+        ax.hist(scores.values[scores.labels == label], bins, weights=shares, alpha=0.6, label=name, color=colour)
+    ax.axvline(PROPOSITION_1, color="black", linestyle="--", linewidth=1)
+    ax.annotate(" 1.96", (PROPOSITION_1, ax.get_ylim()[1]), va="top", fontsize=9)
+    ax.set(xlabel="score (reference standard deviations)", ylabel="share of the test images of a kind")
+    ax.legend()
+    return ax
+
+
+def roc(runs: Mapping[str, Scores], ax: Axes) -> Axes:
+    """ROC curves of one run a method."""
+    for (title, scores), line in zip(runs.items(), ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))), strict=False):
+        false, true = roc_curve(scores.values, scores.labels)
+        value = auroc(scores.values, scores.labels)
+        ax.plot(false, true, linestyle=line, color=COLOURS[title], label=f"{title} ({value:.3f})")
+    ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
+    ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+    ax.legend(fontsize=8, loc="lower right")
+    return ax
+
+
+def image_grid(rows: Sequence[Sequence[NDArray[Any]]], titles: Sequence[str]) -> Figure:
+    """Images in rows, grey or RGB, each row with its title to the left."""
+    with plt.rc_context(STYLE):
+        size = (2 * max(map(len, rows)), 2.1 * len(rows))
+        figure, grid = plt.subplots(len(rows), max(map(len, rows)), figsize=size, layout="constrained", squeeze=False)
+    for line, images, title in zip(grid, rows, titles, strict=True):
+        line[0].set_ylabel(title)
+        for ax, image in zip(line, images, strict=False):
+            ax.imshow(image, cmap="gray" if image.ndim == 2 else None)
+            ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def overlay_grid(
+    images: Sequence[NDArray[np.uint8]], maps: Sequence[NDArray[np.float32]], titles: Sequence[str]
+) -> Figure:
+    """Saliency maps in [0, 1] over their grey images, (N,H,W) a row; one colour scale for all, with its bar."""
+    figure = image_grid(images, titles)
+    panels = [ax for ax in figure.axes]
+    for ax, saliency in zip(panels, [one for row in maps for one in row], strict=True):
+        shade = ax.imshow(saliency, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+    figure.colorbar(shade, ax=panels, label="saliency, scaled for each image", shrink=0.8)
+    return figure
+
+
+def published_values(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
+    """AUROC (S, D) of every published row of a question."""
+    of = asked(question)
+    cells = {row.title: row_cell(published(), dataset, of, row, "quick") for row in of.rows + of.controls}
+    return {title: runs.values() for title, runs in cells.items() if runs.runs}
+
+
+def landing(path: Path) -> str:
+    """Q1 on ELPV: every published run beside the printed number. Returns the alternative text."""
+    values, printed = published_values("elpv", "q1"), printed_value("elpv", "devnet")[0]
+    figure, (ax,) = axes(7.5, 3.9)
+    run_points(values, printed, ax)
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    plt.close(figure)
+    means = ", ".join(f"{title} {runs.mean():.3f}" for title, runs in values.items())
+    return f"Test AUROC on ELPV, a point a run; means: {means}. The paper prints {printed:.3f} for DevNet."
+
+
+FIGURES: dict[str, Callable[[Path], str]] = {"landing": landing}

@@ -1,0 +1,127 @@
+"""The numbers that sentences of the book quote, each formatted once; `{{ name }}` on a page becomes its value."""
+
+import numpy as np
+import pandas as pd
+
+from devnetlib.metrics import auroc
+from devnetlib.report.judgement import measure
+from devnetlib.report.paper import printed_value, rules
+from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
+from devnetlib.report.statistics import crossed
+from devnetlib.report.tables import summary
+from devnetlib.study.results import REPOSITORY, YOURS
+from devnetlib.study.runs import PROFILES
+
+# Measured on two cores, Debian 12, Python 3.11, uv with an empty cache; sizes by `du -sh`.
+ENVIRONMENTS = {"full": ("5.9 GB", "32 s"), "light": ("541 MB", "11 s")}
+LABELLED = 10
+TOLERANCE = 0.005  # AUROC of one run across machines, thread counts and devices
+
+
+def numbers() -> dict[str, str]:
+    """All of them."""
+    return (
+        elpv_counts() | elpv_results() | profiles() | published_origin() | environments() | {"yours_note": yours_note()}
+    )
+
+
+def elpv_counts() -> dict[str, str]:
+    """Images of ELPV by label and module, from its image table."""
+    table = pd.read_csv(REPOSITORY / "data_manifests" / "elpv.csv", dtype=str, keep_default_na=False)
+    by_label = {
+        name: table[table["label"] == label] for name, label in (("normal", "0"), ("anomaly", "1"), ("left_out", ""))
+    }
+    found = {"images": len(table)} | {name: len(rows) for name, rows in by_label.items()}
+    for module in ("mono", "poly"):
+        found |= {
+            f"{module}_{name}": int(by_label[name]["defect"].str.startswith(module).sum())
+            for name in ("anomaly", "left_out")
+        }
+    tested = -(-found["normal"] // 4)
+    found |= {
+        "test_normal": tested,
+        "train_normal": found["normal"] - tested,
+        "tested_anomaly": found["anomaly"] - LABELLED,
+    }
+    return {f"elpv_{name}": f"{count:,}" for name, count in found.items()}
+
+
+def elpv_results() -> dict[str, str]:
+    """Published AUROC of the rows that sentences name, frozen lane."""
+    names = {"devnet": {}, "flos": {}, "bce": {}, "mahalanobis": {}, "grey": {}, "shuffled": {}, "untrained": {}}
+    found = {name: summary(cell(published(), "elpv", name, "quick")) for name in names}
+    texts = {f"elpv_{name}_auroc": f"{value.auroc:.3f}" for name, value in found.items()}
+    signed = summary(cell(published(), "elpv", "devnet", "quick", options={"signed": True}))
+    devnet = cell(published(), "elpv", "devnet", "quick")
+    parts = crossed(devnet.values())
+    above = devnet.values(measure(rules()["separation"]))
+    return texts | {
+        "elpv_signed_auroc": f"{signed.auroc:.3f}",
+        "elpv_devnet_low": f"{found['devnet'].split_low:.3f}",
+        "elpv_devnet_high": f"{found['devnet'].split_high:.3f}",
+        "elpv_devnet_printed": f"{printed_value('elpv', 'devnet')[0]:.3f}",
+        "elpv_flos_printed": f"{printed_value('elpv', 'flos')[0]:.3f}",
+        "elpv_q1_runs": str(found["devnet"].runs),
+        "elpv_split_sd": f"{parts.split_sd:.3f}",
+        "elpv_draw_sd": f"{parts.draw_sd:.3f}",
+        "elpv_share_above": f"{above.mean():.0%}".replace("%", " %"),
+        **{f"elpv_{name}_seed_sd": f"{seed_spread('elpv', name):.3f}" for name in ("devnet", "flos", "bce")},
+    }
+
+
+def profiles() -> dict[str, str]:
+    """What each profile is for and what it takes."""
+    texts = {}
+    for name, profile in PROFILES.items():
+        facts = {"purpose": profile.purpose, "cost": profile.cost}
+        facts |= {"pixels": profile.training.pixels, "updates": f"{profile.training.updates:,}"}
+        texts |= {f"{name}_{fact}": str(value) for fact, value in facts.items()}
+    side = PROFILES["quick"].training.pixels // 16  # the stride at stage 3
+    return texts | {
+        "quick_cells": str(side**2),
+        "quick_top_cells": str(side**2 // 10),
+        "quick_heads": str(PROFILES["quick"].options["heads"]),
+    }
+
+
+def published_origin() -> dict[str, str]:
+    """Where the published scores come from, and how far another machine may be off."""
+    origins = [scores.origin for scores in published()]
+    weights = sorted({scores.run.weights for scores in published()} - {"none"})
+    hardware = sorted(
+        {
+            f"{o['device'].upper()} with {o['threads']} thread{'s'[: o['threads'] - 1]}, torch {o['torch']}"
+            for o in origins
+        }
+    )
+    return {
+        "published_runs": str(len(origins)),
+        "published_weights": "; ".join(f"{weights_title(name)}, {name}" for name in weights),
+        "published_hardware": " and ".join(hardware),
+        "tolerance_auroc": f"{TOLERANCE}",
+    }
+
+
+def environments() -> dict[str, str]:
+    return {
+        f"{name}_environment_{fact}": text
+        for name, facts in ENVIRONMENTS.items()
+        for fact, text in zip(("size", "seconds"), facts, strict=True)
+    }
+
+
+def yours_note() -> str:
+    """One sentence on the runs of this machine, and what to expect of the weights they start from."""
+    mine = cell(yours(YOURS), "elpv", "devnet", "quick")
+    if not mine.runs:
+        return "No run was made on the machine that built these pages; `make study` makes them."
+    name = mine.any.run.weights
+    here = np.mean([auroc(s.values, s.labels) for s in mine.runs.values()])
+    expected = summary(cell(published(), "elpv", "devnet", "quick")).auroc
+    if name == "random":
+        return (
+            f"Yours start from **random weights**, with which DevNet comes to {here:.3f}; "
+            f"with ImageNet weights expect {expected:.3f}, as published (`make weights` looks for them again)."
+        )
+    here_and_there = f"DevNet comes to {here:.3f}; published is {expected:.3f}"
+    return f"Yours start from the weights {weights_title(name)}: {here_and_there}."
