@@ -20,7 +20,6 @@ _HOME = {
     "CONTROLS": "methods",
     "Detector": "methods.detector",
     "deviation_loss": "deviation",
-    "saliency": "saliency",
     "auroc": "metrics",
     "average_precision": "metrics",
     "f1_max": "metrics",

@@ -49,7 +49,6 @@ def parser() -> argparse.ArgumentParser:
         help="folder of prepared data and caches (default: DEVNET_DATA, else the platform's cache folder)",
     )
     machine.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
-    machine.add_argument("--workers", type=int, default=1, help="runs side by side (default: %(default)s)")
     add = commands.add_parser
 
     run = add("run", parents=[machine], help="execute runs of one method: splits x draws x seeds")
@@ -75,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         help="an option of the method, such as signed=true; may be repeated",
     )
     run.add_argument("--json", action="store_true", help="one JSON line a run")
+    run.add_argument("--workers", type=int, default=1, help="runs side by side (default: 1)")
     run.set_defaults(function=command_run)
 
     study = add("study", parents=[machine], help="execute the whole grid of a question")
@@ -84,7 +84,10 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument("--methods", type=names, default=[], help="only these rows, separated by commas (default: all)")
     study.add_argument("--splits", type=numbers, default=list(SPLITS), help=f"(default: {span(SPLITS)})")
     study.add_argument("--draws", type=numbers, default=list(DRAWS), help=f"(default: {span(DRAWS)})")
-    study.set_defaults(function=command_study, workers=os.cpu_count() or 1)
+    study.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="runs side by side (default: all cores)"
+    )
+    study.set_defaults(function=command_study)
 
     data = add("data", help="list, prepare or verify data sets")
     data.add_argument("action", choices=["list", "prepare", "verify"])

@@ -134,8 +134,8 @@ plt.show()
 # and not by hand; beneath them the three with the lowest, which the detector misses.
 
 # %% tags=["heavy"] mystnb={"image": {"alt": "Six test anomalies with a saliency map laid over each: above the three with the highest scores, where the map gathers on dark or cracked regions, below the three with the lowest scores, where it is diffuse."}}
-from devnetlib import saliency
 from devnetlib.report.figures import overlay_grid
+from devnetlib.saliency import saliency
 from devnetlib.study.training import Pixels
 
 detector.eval()

@@ -111,12 +111,14 @@ assert not failures, failures
 # ## The table
 #
 # *Printed* is the fine-tuned network's mean ± sd of three runs. *Published* and *yours* are means over all runs, with the range of the split means, the
-# sd over runs (ddof 1), and the weights the backbone starts from. Under `quick` only the head is trained: the **frozen lane**, another experiment than the
+# sd over runs (ddof 1). Under `quick` only the head is trained: the **frozen lane**, another experiment than the
 # paper's.
 
 # %%
 from devnetlib import table
+from devnetlib.report.tables import table_records, weights_line
 
+print(weights_line(table_records(dataset, "q1", profile, folder)))
 table(dataset, "q1", profile, folder)
 
 # %% [markdown]

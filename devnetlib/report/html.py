@@ -5,7 +5,7 @@ from typing import Any
 
 from devnetlib.report.judgement import NOT_MEASURED, judged, verdict_lines
 from devnetlib.report.paper import Claim, claims
-from devnetlib.report.tables import asked, printed_text, summary_texts, table_records
+from devnetlib.report.tables import asked, printed_text, summary_texts, table_records, weights_line
 
 COLUMNS = ("AUROC", "split means", "sd", "runs")
 
@@ -25,8 +25,8 @@ def result_table_html(dataset: str, question: str) -> str:
     body += [html_row(record, whose) for record in records if record["control"]]
     where = f"{dataset}, {records[0]['lane']} lane ({weights_line(records, whose)})"
     remark = "the printed numbers are of the fine-tuned network, mean ± sd of three runs."
-    caption = tag("caption", escape(f"{asked(question).title} {where}; {remark}"))
-    return tag("table", caption + table_head(whose) + tag("tbody", "".join(body)), class_="results")
+    caption = tag("p", escape(f"{asked(question).title} {where}; {remark}"), class_="table-caption")
+    return caption + tag("table", table_head(whose) + tag("tbody", "".join(body)), class_="results")
 
 
 def table_head(whose: list[str]) -> str:
@@ -49,15 +49,6 @@ def html_row(record: dict[str, Any], whose: list[str]) -> str:
     texts += [summary_texts(record[name])[column] for name in whose for column in COLUMNS]
     again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
-
-
-def weights_line(records: list[dict[str, Any]], whose: list[str]) -> str:
-    """Which weights each column starts from."""
-    named = {
-        name: next((r[name]["weights"] for r in records if r[name] and r[name]["weights"] != "none"), None)
-        for name in whose
-    }
-    return "; ".join(f"{name}: weights {weights}" for name, weights in named.items() if weights)
 
 
 def claims_table_html(question: str | None = None) -> str:

@@ -1,5 +1,6 @@
 """Tables: printed, published and yours side by side, as data frames, text, records and HTML."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -158,13 +159,12 @@ def printed_text(value: dict[str, float] | None) -> str:
 def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
     """The columns of a summary as text; every one marked where there is none."""
     if value is None:
-        return dict.fromkeys(("AUROC", "split means", "sd", "runs", "weights"), MISSING)
+        return dict.fromkeys(("AUROC", "split means", "sd", "runs"), MISSING)
     return {
         "AUROC": f"{value['auroc']:.3f}",
         "split means": f"{value['split_low']:.3f} to {value['split_high']:.3f}",
         "sd": f"{value['sd']:.3f}" if value["sd"] is not None else MISSING,
         "runs": str(value["runs"]),
-        "weights": value["weights"],
     }
 
 
@@ -172,7 +172,14 @@ def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
     """The table for a terminal."""
     lane = PROFILES[profile].training.lane
     head = f"{asked(question).title}\n{dataset}, profile {profile} ({lane} lane)"
-    return f"{head}\n{table(dataset, question, profile, results).to_string()}"
+    weights = weights_line(table_records(dataset, question, profile, results))
+    return f"{head}\n{table(dataset, question, profile, results).to_string()}\n{weights}"
+
+
+def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("published", "yours")) -> str:
+    """Which weights the runs of each column start from."""
+    named = {name: {r[name]["weights"] for r in records if r[name]} - {"none"} for name in whose}
+    return "; ".join(f"{name}: weights {', '.join(sorted(weights))}" for name, weights in named.items() if weights)
 
 
 def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:

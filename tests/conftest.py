@@ -1,0 +1,54 @@
+"""What the tests share: a data root of their own, the trunk's weights where they are at hand, a fixed thread count."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Prepared data and caches of this session, so that tests never touch the user's."""
+    root = tmp_path_factory.mktemp("data_root")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEVNET_DATA", str(root))
+        yield root
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> None:
+    """Results differ with the thread count, and runs set their own; torch is not imported for tests without it."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def trunk() -> Path:
+    """The file of ImageNet weights that DEVNET_WEIGHTS names."""
+    named = os.environ.get("DEVNET_WEIGHTS")
+    if not named:
+        pytest.skip("left out: needs the weights' file that DEVNET_WEIGHTS names, which is not set")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def toy() -> Any:
+    """The toy data set, prepared."""
+    from devnetlib.data.prepare import prepare
+
+    return prepare("toy")
+
+
+@pytest.fixture(scope="session")
+def toy_runs() -> Callable[..., list]:
+    """`toy_runs(method, profile, **axes)`: runs on the toy, from random weights."""
+    from devnetlib.study.planning import plan
+    from devnetlib.study.weights import RANDOM
+
+    def runs(method: str = "devnet", profile: str = "smoke", **axes: Any) -> list:
+        return plan("toy", method, profile, RANDOM, **axes)
+
+    return runs

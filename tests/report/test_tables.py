@@ -1,0 +1,65 @@
+"""Tables and numbers, from the published scores alone."""
+
+import json
+
+import pytest
+
+from devnetlib.errors import Misuse
+from devnetlib.report import tables
+from devnetlib.report.html import claims_table_html, result_table_html
+from devnetlib.report.numbers import numbers
+from devnetlib.report.selection import cell, published
+from devnetlib.study.runs import QUESTIONS
+
+
+def test_every_row_of_q1_is_published_on_elpv_over_five_splits_and_four_draws():
+    question = QUESTIONS["q1"]
+    for row in question.rows + question.controls:
+        assert tables.row_cell(published(), "elpv", question, row, "quick").complete, row.title
+
+
+def test_a_row_that_nobody_ran_is_marked_in_every_column(tmp_path):
+    table = tables.table("toy", "q1", "laptop", tmp_path)
+    assert (table["yours"] == tables.MISSING).all().all()
+
+
+def test_the_printed_number_stands_only_beside_the_method_the_paper_ran(tmp_path):
+    records = {record["title"]: record for record in tables.table_records("elpv", "q1", "quick", tmp_path)}
+    assert records["DevNet"]["printed"] == {"mean": 0.846, "sd": 0.022}
+    assert records["FLOS"]["printed"]["mean"] == 0.818
+    assert records["DevNet, signed"]["printed"] is None
+    assert records["Mean grey level"]["printed"] is None
+
+
+def test_the_summary_of_a_cell_is_the_mean_over_its_runs():
+    runs = cell(published(), "elpv", "devnet", "quick")
+    assert tables.summary(runs).auroc == pytest.approx(runs.values().mean())
+    assert tables.summary(runs).split_low == pytest.approx(runs.values().mean(axis=1).min())
+
+
+def test_an_unknown_question_lists_the_valid_ones():
+    with pytest.raises(Misuse, match="q1"):
+        tables.table("elpv", "q9")
+
+
+def test_the_results_document_holds_every_row_three_times_and_is_valid_json(tmp_path):
+    document = json.loads(json.dumps(tables.results_document(), allow_nan=False))
+    rows = [row for row in document["tables"] if row["dataset"] == "elpv"]
+    assert {"printed", "published", "yours", "method", "command"} <= rows[0].keys()
+    assert len(rows) == len(QUESTIONS["q1"].rows) + len(QUESTIONS["q1"].controls)
+
+
+def test_tables_on_a_page_name_lane_weights_and_the_command_of_every_row():
+    page = result_table_html("elpv", "q1")
+    assert "frozen lane" in page and "ImageNet" in page
+    assert page.count("python -m devnetlib run") == 8
+
+
+def test_the_page_shows_every_measured_claim_of_q1_and_counts_the_others():
+    page = claims_table_html("q1")
+    assert "q1-elpv-devnet-frozen" in page and "reaches" in page and "further claims" in page
+
+
+def test_every_number_of_the_prose_is_a_text_without_nan():
+    for name, text in numbers().items():
+        assert text and "nan" not in text, name

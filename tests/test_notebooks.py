@@ -1,0 +1,40 @@
+"""Every notebook through papermill, as a reviewer calls it: from another folder, at smoke, with a mistyped name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def papermill(notebook: Path, folder: Path, *words: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), "--no-progress-bar", *words]
+    return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_at_smoke_from_any_folder(notebook, tmp_path):
+    words = ["-p", "results", str(tmp_path / "scores")] if "results = " in notebook.read_text() else []
+    done = papermill(notebook, tmp_path, "-p", "profile", "smoke", *words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+@pytest.mark.slow
+def test_a_mistyped_parameter_is_refused_with_the_valid_ones(tmp_path):
+    done = papermill(NOTEBOOKS[-1], tmp_path, "-p", "profle", "smoke")
+    assert done.returncode != 0
+    assert "did you mean 'profile'" in done.stderr
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_code_cells_stay_short_enough_to_be_read(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    longest = max(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
+    assert longest <= 14

@@ -1,0 +1,49 @@
+"""What the chapter on Q1 says in words holds in the published scores."""
+
+from devnetlib.report.judgement import judged
+from devnetlib.report.paper import claim
+from devnetlib.report.selection import cell, published, seed_spread
+from devnetlib.report.statistics import crossed
+from devnetlib.report.tables import leads
+from devnetlib.study.results import PUBLISHED
+from devnetlib.study.verification import faults
+
+
+def verdict(identifier: str) -> str:
+    ((_, results),) = judged(claim(identifier))
+    (result,) = results.values()
+    return result.verdict
+
+
+def test_every_published_file_is_whole_and_its_partition_is_drawn_again():
+    checked = dict(faults(PUBLISHED))
+    assert len(checked) >= 160
+    assert not [fault for fault in checked.values() if fault]
+
+
+def test_the_frozen_head_reaches_the_printed_number_on_elpv():
+    assert verdict("q1-elpv-devnet-frozen") == "reaches"
+
+
+def test_no_row_is_shown_to_have_learned_from_labels():
+    table = leads("elpv")
+    assert len(table) == 4
+    assert (table["learned from labels"] == "not shown").all()
+
+
+def test_the_deviation_loss_adds_nothing_over_cross_entropy():
+    assert verdict("q1-bce-frozen") == "reversed"
+    assert verdict("q1-bce-signed-frozen") == "undetermined"
+
+
+def test_which_cells_are_labelled_matters_more_than_which_normals_train():
+    parts = crossed(cell(published(), "elpv", "devnet", "quick").values())
+    assert parts.draw_sd > 2 * parts.split_sd
+
+
+def test_about_half_of_the_test_normals_lie_above_1_96():
+    assert verdict("q1-upper-tail-frozen") == "fails"
+
+
+def test_repeating_only_the_seed_moves_devnet_by_at_most_a_hundredth():
+    assert seed_spread("elpv", "devnet") <= 0.01
