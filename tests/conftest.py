@@ -19,10 +19,11 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> None:
-    """Results differ with the thread count, and runs set their own; torch is not imported for tests without it."""
+def one_thread() -> None:
+    """Results differ with the thread count, runs set their own, and two threads beside another busy process wait for
+    each other most of the time. Torch is not imported for tests without it."""
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(2)
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,7 @@ def test_a_card_that_breaks_the_schema_is_refused_with_the_place(tmp_path, monke
     text = (manifests.MANIFESTS / "toy.yml").read_text()
     (tmp_path / "broken.yml").write_text(text.replace("test_anomaly: 40", "test_anomaly: many"))
     monkeypatch.setattr(manifests, "MANIFESTS", tmp_path)
-    with pytest.raises(Misuse, match="card broken.yml, counts/all/test_anomaly: 'many'"):
+    with pytest.raises(Misuse, match=r"card broken\.yml, counts/all/test_anomaly: 'many'"):
         load_card("broken")
 
 

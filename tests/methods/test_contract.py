@@ -12,8 +12,9 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.flos import focal_loss
 from devnetlib.methods.mahalanobis import Mahalanobis
+from devnetlib.network import Standardise, cells_of
 from devnetlib.study.execution import Machine, build_detector, lane_inputs, partition_of, row_numbers, train
-from devnetlib.study.training import Pixels, fit
+from devnetlib.study.training import Pixels, fit, loss_of_heads
 
 SIDE = 64
 
@@ -60,6 +61,18 @@ def test_training_on_ten_labels_of_the_toy_leaves_a_head_that_varies_with_the_im
     heads = detector.head_scores(inputs.plain(rows["test"]))
     torch.testing.assert_close(heads.mean(dim=1), detector.score(inputs.plain(rows["test"])))
     assert (heads.std(dim=0) > 0).all()
+
+
+@torch.inference_mode()
+def test_in_the_frozen_lane_every_channel_is_standardised_over_the_training_normals(frozen):
+    detector, inputs, _, rows = frozen
+    (layer,) = (module for module in detector.modules() if isinstance(module, Standardise))
+    cells = torch.cat([cells_of(layer(maps)).flatten(0, 1) for maps in inputs.plain(rows["train"])])
+    spread = cells.std(dim=0, unbiased=False)
+    varying = layer.std != 1
+    assert varying.sum() > len(varying) / 2
+    torch.testing.assert_close(cells.mean(dim=0), torch.zeros(len(varying)), atol=1e-2, rtol=0)
+    torch.testing.assert_close(spread[varying], torch.ones(int(varying.sum())), atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -141,6 +154,12 @@ def test_heads_that_are_trained_side_by_side_end_as_each_would_alone(toy_runs):
         alone.scorer.unit.weight.data, alone.scorer.unit.bias.data = weight[head : head + 1], bias[head : head + 1]
         fit(alone, updates, training)
         torch.testing.assert_close(alone.scorer.unit.weight[0], together.scorer.unit.weight[head], atol=1e-5, rtol=1e-4)
+
+
+def test_the_loss_of_several_heads_is_the_sum_of_their_own():
+    detector, scores, labels = small("bce"), noise(6, 3), torch.tensor([0.0, 0, 0, 1, 1, 1])
+    alone = [detector.loss(head, labels) for head in scores.T]
+    torch.testing.assert_close(loss_of_heads(detector, scores, labels), sum(alone))
 
 
 def test_the_grey_control_is_the_mean_of_the_pixels():

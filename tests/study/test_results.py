@@ -74,6 +74,7 @@ def test_a_file_under_another_runs_name_is_foreign(made, tmp_path):
         lambda content: content["run"].update(options={"signed": True}),
         lambda content: content["run"].update(weights="0123456789abcdef"),
     ],
+    ids=["seed", "updates", "options", "weights"],
 )
 def test_a_key_that_does_not_match_its_content_is_detected(made, tmp_path, change):
     path = write(*made, tmp_path)
@@ -92,7 +93,6 @@ def test_a_key_that_does_not_match_its_content_is_detected(made, tmp_path, chang
         lambda content: content.update(score=[None, *content["score"][1:]]),
         lambda content: content.update(score=["high", *content["score"][1:]]),
         lambda content: content.update(score={}),
-        lambda content: content.update(partition="0" * 16),
         lambda content: content.pop("origin"),
         lambda content: content.pop("run"),
         lambda content: content.update(run=[]),
@@ -100,6 +100,20 @@ def test_a_key_that_does_not_match_its_content_is_detected(made, tmp_path, chang
         lambda content: content["run"].update(profile=3),
         lambda content: content["run"].update(colour="red"),
         lambda content: content["run"].pop("training"),
+    ],
+    ids=[
+        "a score less",
+        "nan",
+        "null",
+        "a word",
+        "an object",
+        "no origin",
+        "no run",
+        "a list as run",
+        "a list as options",
+        "a number as profile",
+        "an unknown field",
+        "no training",
     ],
 )
 def test_content_of_another_form_is_named_and_never_read(made, tmp_path, change):

@@ -1,0 +1,118 @@
+"""From words to runs: names checked, options typed, schedules and weights resolved."""
+
+import pytest
+
+from devnetlib.errors import Misuse
+from devnetlib.study.parameters import check_parameters
+from devnetlib.study.planning import plan, question_grid
+from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
+from devnetlib.study.weights import RANDOM
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("toi", "devnet", "quick"), r"unknown data set 'toi' \(did you mean 'toy'\?\): valid are elpv, toy"),
+        (("toy", "devnt", "quick"), r"unknown method 'devnt' \(did you mean 'devnet'\?\): valid are .*mahalanobis"),
+        (("toy", "devnet", "quik"), r"unknown profile 'quik' \(did you mean 'quick'\?\): valid are .*released"),
+    ],
+)
+def test_an_unknown_name_lists_the_valid_ones_and_the_nearest(words, message):
+    with pytest.raises(Misuse, match=message):
+        plan(*words, RANDOM)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"protocol": "generl"}, r"protocol 'generl' \(did you mean 'general'\?\)"),
+        ({"reading": "al"}, r"reading of toy 'al' \(did you mean 'all'\?\): valid are all"),
+        ({"options": {"sined": "true"}}, r"option of devnet 'sined' \(did you mean 'signed'\?\): valid are .*top_k"),
+        ({"options": {"signed": "perhaps"}}, "option signed=perhaps: expected bool, as in signed=False"),
+        ({"options": {"heads": "two"}}, "option heads=two: expected int"),
+        ({"options": {"top_k": "all"}}, "option top_k=all: expected float"),
+    ],
+)
+def test_an_unknown_axis_or_option_is_refused_with_what_was_expected(axes, message):
+    with pytest.raises(Misuse, match=message):
+        plan("toy", "devnet", "quick", RANDOM, **axes)
+
+
+@pytest.mark.parametrize("option", ["stage=9", "stage=0", "top_k=0", "top_k=2", "heads=0", "n_scales=0"])
+def test_an_option_outside_its_range_is_misuse_before_anything_runs(option):
+    with pytest.raises(Misuse, match=option.split("=")[0]):
+        plan("toy", "devnet", "quick", RANDOM, options=dict([option.split("=")]))
+
+
+def test_a_probe_has_no_options_and_no_weights():
+    with pytest.raises(Misuse, match="grey has no options; found 'signed'"):
+        plan("toy", "grey", "quick", RANDOM, options={"signed": True})
+    (run,) = plan("toy", "grey", "quick", RANDOM)
+    assert run.weights == "none" and run.training.updates == 0
+
+
+def test_splits_draws_and_seeds_are_crossed():
+    runs = plan("toy", "devnet", "quick", RANDOM, splits=[0, 42], draws=range(3), seeds=[0, 1])
+    assert len({run.key for run in runs}) == 12
+    assert {(run.split, run.draw, run.seed) for run in runs} >= {(42, 2, 1), (0, 0, 0)}
+
+
+def test_options_come_typed_and_only_those_that_depart_from_the_profile_are_kept():
+    (plain,) = plan("toy", "devnet", "quick", RANDOM)
+    implied = PROFILES["quick"].options | {"signed": "false", "top_k": "0.1"}
+    assert plain.options == {} and plan("toy", "devnet", "quick", RANDOM, options=implied) == [plain]
+    (other,) = plan("toy", "devnet", "quick", RANDOM, options={"signed": "TRUE", "stage": "2", "margin": "4"})
+    assert other.options == {"signed": True, "stage": 2, "margin": 4.0}
+    assert [type(value) for value in other.options.values()] == [float, bool, int]
+
+
+@pytest.mark.parametrize("method", ["mahalanobis", "untrained", "grey"])
+def test_what_is_not_trained_says_so_in_its_run(method):
+    (run,) = plan("toy", method, "quick", RANDOM)
+    assert run.training.updates == 0 and run.training.pixels == PROFILES["quick"].training.pixels
+
+
+def test_the_grid_of_a_question_is_every_row_crossed_with_splits_and_draws():
+    runs = question_grid("q1", "quick", RANDOM)
+    rows = QUESTIONS["q1"].rows + QUESTIONS["q1"].controls
+    assert len(runs) == len({run.key for run in runs}) == len(rows) * len(SPLITS) * len(DRAWS)
+    assert {run.method for run in question_grid("q1", "quick", RANDOM, methods=["flos", "grey"])} == {"flos", "grey"}
+
+
+def test_an_unknown_question_or_row_is_refused_with_the_valid_ones():
+    with pytest.raises(Misuse, match=r"unknown question 'q11' \(did you mean 'q1'\?\)"):
+        question_grid("q11", "quick", RANDOM)
+    with pytest.raises(Misuse, match=r"unknown method of q1 'flo' \(did you mean 'flos'\?\): valid are .*devnet"):
+        question_grid("q1", "quick", RANDOM, methods=["flo"])
+
+
+OWN = "profile = 'quick'  # how much compute\nsplits = 5\ndatasets = 'elpv'"
+
+
+def namespace(injected: str) -> dict:
+    """What a notebook knows after its parameters' cell and the one that papermill puts behind it."""
+    cells = ["", OWN, f"# Parameters\n{injected}\n"]
+    values: dict = {"In": cells}
+    for cell in cells:
+        exec(cell, values)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("profil = 'smoke'", r"unknown parameter 'profil' \(did you mean 'profile'\?\)"),
+        ("profile = 'smok'", r"unknown profile 'smok' \(did you mean 'smoke'\?\)"),
+        ("datasets = 'elpv,toi'", r"unknown data set 'toi' \(did you mean 'toy'\?\)"),
+        ("splits = 0", "parameter splits = 0: expected a whole number of at least 1"),
+        ("splits = 'two'", "parameter splits = 'two': expected a whole number"),
+    ],
+)
+def test_a_notebook_refuses_parameters_that_it_does_not_have_or_cannot_use(injected, message):
+    with pytest.raises(Misuse, match=message):
+        check_parameters(namespace(injected))
+
+
+@pytest.mark.parametrize("injected", ["", "profile = 'smoke'\nsplits = 1", "datasets = 'toy, elpv'"])
+def test_a_notebook_takes_the_parameters_that_it_has(injected):
+    check_parameters(namespace(injected))

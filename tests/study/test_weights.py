@@ -1,0 +1,143 @@
+"""Weights: plain tensors of ResNet-18 and nothing else, named by what of them is used."""
+
+import os
+import socket
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from devnetlib.errors import Misuse
+from devnetlib.network import ResNet18, initialise
+from devnetlib.study import weights as weights_module
+from devnetlib.study.weights import RANDOM, download, fetch_imagenet, load_backbone, load_weights
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, torch.Tensor]:
+    """A state dictionary with torchvision's keys, classifier included."""
+    network = ResNet18(4)
+    initialise(network, torch.Generator().manual_seed(8))
+    return dict(network.state_dict()) | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """`saved(tensors)` -> the path of a safetensors file."""
+
+    def save(tensors: dict[str, torch.Tensor], name: str = "some.safetensors") -> str:
+        save_file(tensors, tmp_path / name)
+        return str(tmp_path / name)
+
+    return save
+
+
+class Payload:
+    """Unpickled, it would make a folder."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def refusal(choice: str) -> str:
+    with pytest.raises(Misuse) as caught:
+        load_weights(choice)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
+    torch.save({"conv1.weight": Payload(str(tmp_path / "made"))}, tmp_path / "evil.pth")
+    assert "evil.pth: not readable as plain tensors" in refusal(str(tmp_path / "evil.pth"))
+    assert not (tmp_path / "made").exists()
+
+
+def test_weights_of_another_network_are_refused_by_the_keys_that_do_not_fit(whole, saved):
+    assert "layer1.0.conv3.weight" in refusal(saved(whole | {"layer1.0.conv3.weight": torch.zeros(256, 64, 1, 1)}))
+    wrong = refusal(saved(whole | {"layer2.0.conv1.weight": torch.zeros(128, 32, 3, 3)}))
+    assert "layer2.0.conv1.weight (128, 32, 3, 3)" in wrong and "not the weights of ResNet-18" in wrong
+    assert "no conv1.weight" in refusal(saved({"fc.bias": torch.zeros(10)}))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"not tensors"])
+@pytest.mark.parametrize("name", ["some.safetensors", "some.pth"])
+def test_a_file_that_holds_no_tensors_is_refused_by_name(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert name in refusal(str(tmp_path / name))
+
+
+def test_a_state_that_is_not_a_dictionary_of_tensors_is_refused(tmp_path):
+    for number, state in enumerate([[1, 2], {"conv1.weight": "text"}, {"model": {"conv1.weight": torch.zeros(1)}}]):
+        torch.save(state, tmp_path / f"{number}.pth")
+        assert f"{number}.pth" in refusal(str(tmp_path / f"{number}.pth"))
+
+
+def test_a_file_that_is_not_there_is_named_with_what_was_expected(tmp_path):
+    assert "expected a .safetensors or .pth file" in refusal(str(tmp_path / "absent.pth"))
+
+
+def test_a_trunk_and_the_whole_file_are_the_same_weights_as_far_as_both_go(whole, saved, tmp_path):
+    trunk = {key: value for key, value in whole.items() if not key.startswith(("layer4", "fc"))}
+    torch.save(whole, tmp_path / "whole.pth")
+    short, full = load_weights(saved(trunk)), load_weights(str(tmp_path / "whole.pth"))
+    assert short.name(3) == full.name(3) and len(full.name(3)) == 16
+    assert short.name(4) != full.name(4) and full.name(3) != full.name(4)
+    assert short.missing(3) == full.missing(4) == [] and all(key.startswith("layer4.") for key in short.missing(4))
+
+
+def test_a_changed_number_changes_the_name(whole, saved):
+    moved = whole | {"bn1.bias": whole["bn1.bias"] + 1e-3}
+    assert load_weights(saved(moved, "moved.safetensors")).name(1) != load_weights(saved(whole)).name(1)
+
+
+def test_a_backbone_takes_the_weights_and_keeps_its_own_where_they_end(whole, saved):
+    trunk = {key: value for key, value in whole.items() if not key.startswith(("layer4", "fc"))}
+    backbone = ResNet18(4)
+    initialise(backbone, torch.Generator().manual_seed(1))
+    own = backbone.layer4[0].conv1.weight.clone()
+    missing = load_backbone(backbone, load_weights(saved(trunk)), frozen=False)
+    assert missing and all(key.startswith("layer4.") for key in missing)
+    assert torch.equal(backbone.conv1.weight, whole["conv1.weight"]) and torch.equal(
+        backbone.layer4[0].conv1.weight, own
+    )
+    with pytest.raises(Misuse, match=r"layer4\.0\.conv1\.weight is missing"):
+        load_backbone(backbone, load_weights(saved(trunk)), frozen=True)
+
+
+def test_random_weights_are_the_same_for_every_run_so_that_their_maps_can_be_cached():
+    one, other = ResNet18(2), ResNet18(2)
+    assert load_backbone(one, RANDOM, True) == load_backbone(other, RANDOM, True) == []
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert RANDOM.name(3) == "random"
+
+
+def test_without_a_choice_imagenet_weights_are_used_where_they_are_and_random_ones_where_not(
+    whole, saved, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.delenv("DEVNET_WEIGHTS", raising=False)
+    assert load_weights(None) == RANDOM
+    with pytest.raises(Misuse, match="no ImageNet weights at hand: run 'make weights'"):
+        load_weights("imagenet")
+    monkeypatch.setenv("DEVNET_WEIGHTS", saved(whole))
+    assert load_weights(None).name(4) == load_weights("imagenet").name(4) != "random"
+    assert fetch_imagenet() == "ImageNet weights: some.safetensors"
+    monkeypatch.setenv("DEVNET_WEIGHTS", str(tmp_path / "absent.pth"))
+    with pytest.raises(Misuse, match=r"absent\.pth"):
+        load_weights(None)
+
+
+def test_a_download_that_fails_is_told_in_a_line_and_leaves_nothing(monkeypatch, tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
+        monkeypatch.setattr(weights_module, "IMAGENET_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/weights.pth")
+        said = download(tmp_path / "checkpoints" / weights_module.IMAGENET_FILE)
+    assert said.startswith("no ImageNet weights (") and "make weights" in said and "\n" not in said
+    assert list((tmp_path / "checkpoints").iterdir()) == [] and socket.getdefaulttimeout() is None
+
+
+def test_the_trunk_has_everything_up_to_stage_3(trunk):
+    assert load_weights(str(trunk)).missing(3) == []
