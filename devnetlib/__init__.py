@@ -12,8 +12,12 @@ Names of shapes: N images, C,H,W channels and pixels, P patches (cells of a feat
 The names below are loaded on first use; importing the package imports no torch.
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Read when torch is loaded. Threads that spin while they wait make two threads ten times slower beside a busy process.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "METHODS": "methods",

@@ -125,10 +125,15 @@ class PatchScorer(nn.Module):
 
 def top_k_mean(patch_scores: Tensor, share: float = TOP_K) -> Tensor:
     """Mean of the K largest patch scores (Eq. 6): (...,P) -> (...), K = max(1, floor(share * P)), 0 < share <= 1."""
-    if not 0 < share <= 1:
-        raise ValueError(f"top_k {share}: expected a share of the patches in (0, 1]")
+    check_share(share)
     patches = patch_scores.shape[-1]
     return patch_scores.topk(max(1, math.floor(share * patches + 1e-9)), dim=-1).values.mean(dim=-1)
+
+
+def check_share(share: float) -> None:
+    """Raise ValueError unless 0 < share <= 1."""
+    if not 0 < share <= 1:
+        raise ValueError(f"top_k {share}: expected a share of the patches in (0, 1]")
 
 
 def pyramid(images: Tensor, n_scales: int) -> list[Tensor]:
@@ -151,6 +156,7 @@ class TopKNetwork(nn.Module):
         super().__init__()
         if n_scales < 1 or heads < 1:
             raise ValueError(f"n_scales {n_scales}, heads {heads}: expected at least 1")
+        check_share(top_k)
         self.n_scales, self.top_k, self.signed = n_scales, top_k, signed
         self.backbone = ResNet18(stage)
         self.scorer = PatchScorer(STAGE_CHANNELS[stage], heads)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import torch
+
 from devnetlib.data.manifests import load_card
 from devnetlib.data.splits import PROTOCOLS
 from devnetlib.errors import Misuse, unknown
@@ -106,7 +108,17 @@ def departing_options(method: str, profile: str, options: Mapping[str, Any]) -> 
             )
     implied = defaults | {k: v for k, v in PROFILES[profile].options.items() if k in defaults}
     typed = {name: typed_option(name, value, defaults[name]) for name, value in options.items()}
+    if typed:
+        check_buildable(method, implied | typed)
     return {name: value for name, value in sorted(typed.items()) if value != implied[name]}
+
+
+def check_buildable(method: str, options: Mapping[str, Any]) -> None:
+    """Misuse unless the method can be built with these options: each method knows its own ranges."""
+    try:
+        detector_class(method)(torch.Generator(), **options)
+    except ValueError as error:
+        raise Misuse(f"{method}: {error}") from None
 
 
 def typed_option(name: str, value: Any, default: Any) -> Any:

@@ -84,7 +84,9 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write(scores: Scores, partition: Partition, root: Path) -> Path:
     """Store scores and, once for all runs that share it, their partition. Returns the path of the scores."""
     shared = partition_path(root, scores.run.dataset, scores.partition)
-    if not shared.exists():
+    try:
+        read_partition(root, scores.run.dataset, scores.partition)
+    except DamagedScores:  # also where there is none yet
         write_json(shared, partition.as_json())
     path = scores_path(root, scores.run)
     write_json(path, scores.as_json())
@@ -117,10 +119,10 @@ def read(path: Path, root: Path) -> Scores:
             stored["origin"],
             stored.get("pixels"),
         )
-        values = scores.values
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        values, own_path = scores.values, scores_path(root, scores.run)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
-    if scores_path(root, scores.run) != path:
+    if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
     labels = np.asarray(read_partition(root, scores.run.dataset, scores.partition).test_label)
     if values.shape != labels.shape or not np.isfinite(values).all():

@@ -164,7 +164,8 @@ class Run:
     def command(self) -> str:
         """The command line that executes it again; the weights' file stays to be named where they are not random."""
         words = [
-            f"--{name} {getattr(self, name)}" for name in ("dataset", "method", "profile", "split", "draw", "seed")
+            f"--{name} {getattr(self, name)}"
+            for name in ("dataset", "reading", "method", "profile", "protocol", "anomalies", "split", "draw", "seed")
         ]
         words += [f"--option {name}={value}" for name, value in sorted(self.options.items())]
         words += [f"--weights {'random' if self.weights == 'random' else 'imagenet'}"] if self.weights != "none" else []

@@ -85,9 +85,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        tensors = dict(torch.load(path, map_location="cpu", weights_only=True))
+        if strangers := [key for key, value in tensors.items() if not isinstance(value, Tensor)]:
+            raise TypeError(f"{strangers[0]} is no tensor")
+        return tensors
     except Exception as error:  # every reader has its own errors, and all of them mean the same to the caller
-        reason = str(error).splitlines()[0][:120]
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise Misuse(
             f"{path}: not readable as plain tensors ({reason}); expected a state dictionary of ResNet-18"
         ) from None

@@ -55,7 +55,7 @@ def test_tables_scroll_in_a_region_that_keyboard_and_screen_reader_reach(
     build_page: BuildPage, pretend: Pretend
 ) -> None:
     pretend(
-        "devnetlib.report.tables",
+        "devnetlib.report.html",
         result_table_html=lambda dataset, question: f"<table><td>{dataset} {question}</td></table>",
         claims_table_html=lambda question: f"<table><td>claims of {question}</td></table>",
     )

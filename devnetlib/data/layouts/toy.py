@@ -8,7 +8,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from devnetlib.data.manifests import read_table, write_table
 from devnetlib.data.toy import DEFECTS, toy_image
+
+TABLE = "image_table.csv"
 
 NORMALS, ANOMALIES = 80, 20  # images without a defect; with one, for each kind
 
@@ -37,9 +40,15 @@ def draw(root: Path) -> None:
             Image.fromarray(image).save(root / kind / f"{number:03d}.png")
             if kind != "good":
                 Image.fromarray(mask).save(root / "masks" / kind / f"{number:03d}.png")
+    write_table(listed(root), root / TABLE)
 
 
 def read(root: Path) -> pd.DataFrame:
+    """The image table as it was written when the files were drawn, so that a file damaged since is found."""
+    return read_table(root / TABLE)
+
+
+def listed(root: Path) -> pd.DataFrame:
     """One row an image; `defect` is hole or scratch."""
     files = sorted(path.relative_to(root) for kind in ("good", *DEFECTS) for path in (root / kind).glob("*.png"))
     rows = []
