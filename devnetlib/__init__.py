@@ -8,8 +8,8 @@ The rooms, in the order of the paper:
     study       runs and profiles, training, execution, results
     report      statistics, the paper's numbers, tables, figures
 
-Names of shapes: N images, C,H,W channels and pixels, P patches (cells of a feature map).
-The names below are loaded on first use; importing the package imports no torch.
+Names of shapes: N images, C,H,W channels and pixels, P patches (cells of a feature map). The names below are loaded
+on first use; importing the package imports no torch.
 """
 
 import os

@@ -1,8 +1,7 @@
 """The loss: how far a score deviates from reference scores, and what training asks of it (paper Eqs. 4-8).
 
 Normal images are to score like a sample of a standard normal distribution; anomalies at least `MARGIN` standard
-deviations
-above its mean. Nothing here knows images or networks: scores go in, a number comes out.
+deviations above its mean. Nothing here knows images or networks: scores go in, a number comes out.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """How well scores order images: AUROC, average precision, F1max (NumPy only).
 
 All take `scores` (N,), larger = more anomalous, and `labels` (N,) with 1 for anomalies and 0 for normals; all return
-a value in [0, 1]. They
-refuse scores that are not finite and labels of one class only, with a ValueError that says which.
+a value in [0, 1]. They refuse scores that are not finite and labels of one class only, with a ValueError that says
+which.
 """
 
 import numpy as np

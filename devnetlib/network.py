@@ -76,8 +76,8 @@ def cells_of(maps: Tensor) -> Tensor:
 class Standardise(nn.Module):
     """Give each channel of a map mean 0 and standard deviation 1 over the training normals.
 
-    The identity until `fit` is called, which only the frozen lane does: a frozen backbone cannot rescale its
-    channels itself.
+    The identity until `fit` is called, which only the frozen lane does: a frozen backbone cannot rescale its channels
+    itself.
     """
 
     def __init__(self, channels: int):
@@ -107,8 +107,7 @@ class PatchScorer(nn.Module):
     """One linear unit on every cell of a standardised map (Eq. 2): (N,C,h,w) -> patch scores (N,heads,P) with P = h w.
 
     The paper has one head. Several are the same unit from several initialisations, trained side by side, their image
-    scores
-    averaged: this makes short trainings repeatable.
+    scores averaged: this makes short trainings repeatable.
     """
 
     def __init__(self, channels: int, heads: int = 1):

@@ -48,8 +48,7 @@ def saliency(score: Callable[[Tensor], Tensor], images: Tensor, sigma: float = S
     """Saliency maps of images (N,3,H,W): absolute input gradient, summed over channels, smoothed -> (N,H,W) (Eq. 9).
 
     With `normalise` each map is scaled to [0, 1] by its minimum and 99th percentile before smoothing, as in the
-    authors'
-    repository; without, maps keep the units of score per input unit and can be compared across images.
+    authors' repository; without, maps keep the units of score per input unit and can be compared across images.
     """
     magnitude = input_gradient(score, images).abs().sum(dim=1)
     return gaussian_smooth(scale_to_unit(magnitude) if normalise else magnitude, sigma)

@@ -108,8 +108,7 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """Rotate each image (N,C,H,W) counter-clockwise about its centre by its own angle (N,).
 
     Nearest neighbour, the canvas as it was, corners filled with 0: torchvision's `rotate` on tensors, for a whole
-    batch. It comes before
-    normalisation, so that the corners are black.
+    batch. It comes before normalisation, so that the corners are black.
     """
     height, width = images.shape[-2:]
     angle = degrees.to(images.device, torch.float32) * (math.pi / 180)

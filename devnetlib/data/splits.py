@@ -1,9 +1,8 @@
 """Partitions: which images train, which carry labels, which are tested. Pure functions of an image table and numbers.
 
-Three axes never move one another: `split` says which normals train, `draw` which anomalies are labelled, and the
-seed (not used
-here) initialisation and batches. Needs the standard library and NumPy only, so that stored results can be read
-anywhere.
+Three axes never move one another: `split` says which normals train, `draw` which anomalies are labelled, and the seed
+(not used here) initialisation and batches. Needs the standard library and NumPy only, so that stored results can be
+read anywhere.
 """
 
 import hashlib
@@ -62,8 +61,7 @@ def split_normals(normals: np.ndarray, split: int) -> tuple[np.ndarray, np.ndarr
     """Divide sorted normals 3:1 into (train, test).
 
     The permutation is NumPy's `RandomState(split)`, as scikit-learn's `train_test_split` draws it, so that split 42
-    over
-    sorted names is the division that the released code makes.
+    over sorted names is the division that the released code makes.
     """
     order = np.random.RandomState(split).permutation(len(normals))
     tested = math.ceil(len(normals) / 4)

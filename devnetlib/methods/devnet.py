@@ -12,10 +12,8 @@ class DevNet(TopKDetector):
     """The paper's method with the released code's choices as defaults.
 
     Options: `stage` of ResNet-18 whose map is scored (1-4); `n_scales` of the image pyramid; `top_k`, the share of
-    patches in the
-    image's score; `margin` of the loss, in reference standard deviations; `signed`, the paper's Eq. 6 without the
-    absolute
-    value of the released code; `heads`, initialisations trained side by side and averaged.
+    patches in the image's score; `margin` of the loss, in reference standard deviations; `signed`, the paper's Eq. 6
+    without the absolute value of the released code; `heads`, initialisations trained side by side and averaged.
     """
 
     def __init__(

@@ -15,8 +15,7 @@ def focal_loss(scores: Tensor, labels: Tensor, gamma: float = GAMMA) -> Tensor:
     """Mean of (1 - p)^gamma times the cross-entropy; p is the probability given to the true class.
 
     `scores` are logits (N,), `labels` (N,). Both classes weigh the same (alpha = 1), as in the authors' repository;
-    with gamma = 0
-    this is the cross-entropy.
+    with gamma = 0 this is the cross-entropy.
     """
     check_shapes(scores, labels)
     entropy = F.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype), reduction="none")
@@ -27,8 +26,7 @@ class Flos(TopKDetector):
     """The paper's strongest baseline on most sets: the same network, the focal loss instead of the deviation loss.
 
     The logit is the network's score. With the released code's absolute values (`signed=False`) no normal image can
-    fall below
-    p = 0.5. Other options as in `DevNet`; `gamma` is the focal loss's exponent.
+    fall below p = 0.5. Other options as in `DevNet`; `gamma` is the focal loss's exponent.
     """
 
     def __init__(

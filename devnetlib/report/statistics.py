@@ -1,7 +1,7 @@
 """The statistics that compare: runs crossed over splits and draws, paired differences, families of tests.
 
-`values` is always an array (S, D): one measure (AUROC in [0, 1]) of S splits of the normals crossed with D draws of the
-labels.
+`values` is always an array (S, D): one measure (AUROC in [0, 1]) of S splits of the normals crossed with D draws of
+the labels.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ ROUNDING = 10  # decimals kept of a difference of printed numbers; without it 0.
 class Components:
     """A grand mean, where its spread comes from, and how well it is known.
 
-    A component that the design cannot tell apart (one split or one draw alone) is NaN; with one run the standard error
-    is NaN too.
+    A component that the design cannot tell apart (one split or one draw alone) is NaN; with one run the standard
+    error is NaN too.
     """
 
     mean: float

@@ -24,9 +24,9 @@ from devnetlib.report.statistics import (
 class Comparison:
     """Ours against a printed number (rule `printed`). `half_width` is the smallest difference that could be seen.
 
-    `printed_half_width` is what the printed spread alone would leave, were our mean exact; `can_agree` says whether any
-    precision of ours could bring the interval inside the margin; `percentile_of_printed` is among all means of three of
-    our runs.
+    `printed_half_width` is what the printed spread alone would leave, were our mean exact; `can_agree` says whether
+    any precision of ours could bring the interval inside the margin; `percentile_of_printed` is among all means of
+    three of our runs.
     """
 
     difference: float

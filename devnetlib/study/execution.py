@@ -75,8 +75,7 @@ def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
     """Execute one run: image table -> partition -> bank or maps -> detector -> train -> score.
 
     Two executions on one machine at the same thread count give identical scores. Raises Collapse for constant scores
-    of a detector
-    and FloatingPointError for scores that are not finite.
+    of a detector and FloatingPointError for scores that are not finite.
     """
     started = time.perf_counter()
     threads = machine.threads or THREADS[run.training.lane]
@@ -268,10 +267,9 @@ def execute_all(
     """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is
     done.
 
-    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor`
-    may be any
-    `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the order of
-    `runs`, and the failures.
+    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor` may
+    be any `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the
+    order of `runs`, and the failures.
     """
     wanted = list(dict.fromkeys(runs))
     check_writable(results)

@@ -4,8 +4,7 @@
     <results>/partitions/<dataset>/<digest>.json    Partition
 
 Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that
-whatever bears a final
-name is whole.
+whatever bears a final name is whole.
 """
 
 import json

@@ -48,8 +48,7 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training) -> li
     """Train a detector on (inputs (U,...), places (B,), labels (B,)), one triple an update. Returns the losses.
 
     `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands
-    at each place of
-    the batch: an image that comes several times unchanged is scored once.
+    at each place of the batch: an image that comes several times unchanged is scored once.
 
     Raises FloatingPointError when the loss is not finite.
     """
