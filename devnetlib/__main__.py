@@ -19,9 +19,16 @@ def numbers(text: str) -> list[int]:
         listed = [number for first, last in ranges for number in range(int(first), int(last) + 1)]
     except ValueError:
         listed = []
-    if not listed:
+    if not listed or listed[-1] >= 2**32:  # what NumPy takes as a seed
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number or a range such as 0-4")
     return listed
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 1")
+    return int(text)
 
 
 def names(text: str) -> list[str]:
@@ -41,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     machine.add_argument("--weights", help="imagenet, random or a file; default: ImageNet's where at hand, else random")
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     machine.add_argument(
-        "--threads", type=int, help="torch threads of a run (default: 1 frozen, 2 fine-tuned); results depend on it"
+        "--threads",
+        type=positive,
+        help="torch threads of a run (default: 1 frozen, 2 fine-tuned); they move results",
     )
     machine.add_argument(
         "--data-root",
@@ -74,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
         help="an option of the method, such as signed=true; may be repeated",
     )
     run.add_argument("--json", action="store_true", help="one JSON line a run")
-    run.add_argument("--workers", type=int, default=1, help="runs side by side (default: 1)")
+    run.add_argument("--workers", type=positive, default=1, help="runs side by side (default: 1)")
     run.set_defaults(function=command_run)
 
     study = add("study", parents=[machine], help="execute the whole grid of a question")
@@ -85,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument("--splits", type=numbers, default=list(SPLITS), help=f"(default: {span(SPLITS)})")
     study.add_argument("--draws", type=numbers, default=list(DRAWS), help=f"(default: {span(DRAWS)})")
     study.add_argument(
-        "--workers", type=int, default=os.cpu_count() or 1, help="runs side by side (default: all cores)"
+        "--workers", type=positive, default=os.cpu_count() or 1, help="runs side by side (default: all cores)"
     )
     study.set_defaults(function=command_study)
 
@@ -177,6 +186,8 @@ def command_study(args: argparse.Namespace) -> int:
     from devnetlib.study.planning import question_grid
     from devnetlib.study.weights import load_weights
 
+    if not args.datasets:
+        raise Misuse("--datasets is empty: name at least one, such as elpv")
     weights = load_weights(args.weights)
     if weights.tensors is None and args.weights is None:
         print(
@@ -254,7 +265,9 @@ def command_verify(args: argparse.Namespace) -> int:
     checked = list(faults(args.results))
     wrong = {str(path): fault for path, fault in checked if fault}
     sound = len(checked) - len(wrong)
-    summary = f"{sound} of {len(checked)} scores files are whole, under their own names, and give their metrics again"
+    summary = (
+        f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition that their run draws"
+    )
     print(
         json.dumps({"checked": len(checked), "faults": wrong}) if args.json else "\n".join([*wrong.values(), summary])
     )

@@ -153,8 +153,8 @@ class TopKNetwork(nn.Module):
 
     def __init__(self, stage: int = 4, n_scales: int = 2, top_k: float = TOP_K, signed: bool = False, heads: int = 1):
         super().__init__()
-        if n_scales < 1 or heads < 1:
-            raise ValueError(f"n_scales {n_scales}, heads {heads}: expected at least 1")
+        if not 1 <= n_scales <= 4 or heads < 1:
+            raise ValueError(f"n_scales {n_scales}, heads {heads}: expected 1 to 4 scales and at least 1 head")
         check_share(top_k)
         self.n_scales, self.top_k, self.signed = n_scales, top_k, signed
         self.backbone = ResNet18(stage)

@@ -85,13 +85,16 @@ print(bank.shape, bank.dtype, f"{bank.nbytes / 1e6:.0f} MB")
 # %% tags=["heavy"]
 import torch
 
+from devnetlib.report.numbers import numbers
 from devnetlib.report.selection import weights_title
-from devnetlib.study.execution import build_detector, lane_inputs
+from devnetlib.study.execution import THREADS, build_detector, lane_inputs
 
-torch.set_num_threads(1)
+torch.set_num_threads(THREADS[run.training.lane])
 detector, _ = build_detector(run, machine)
 inputs = lane_inputs(run, detector, data, bank, machine)
 print(f"{run.training.lane} lane, weights {weights_title(run.weights)}, taps (scale, stage) {detector.taps}")
+if run.weights == "random":
+    print(f"with ImageNet weights expect an AUROC of about {numbers()['elpv_devnet_auroc']} under quick on ELPV")
 
 # %% [markdown]
 # ## 5. Train

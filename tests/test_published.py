@@ -1,7 +1,7 @@
 """What the chapter on Q1 says in words holds in the published scores."""
 
-from devnetlib.report.judgement import judged
-from devnetlib.report.paper import claim
+from devnetlib.report.judgement import judged, measure
+from devnetlib.report.paper import claim, rules
 from devnetlib.report.selection import cell, published, seed_spread
 from devnetlib.report.statistics import crossed
 from devnetlib.report.tables import leads
@@ -43,6 +43,8 @@ def test_which_cells_are_labelled_matters_more_than_which_normals_train():
 
 def test_about_half_of_the_test_normals_lie_above_1_96():
     assert verdict("q1-upper-tail-frozen") == "fails"
+    shares = cell(published(), "elpv", "devnet", "quick").values(measure(rules()["separation"]))
+    assert 0.4 < shares.mean() < 0.6
 
 
 def test_repeating_only_the_seed_moves_devnet_by_at_most_a_hundredth():

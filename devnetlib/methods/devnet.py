@@ -28,6 +28,8 @@ class DevNet(TopKDetector):
         heads: int = 1,
     ):
         super().__init__(generator, stage=stage, n_scales=n_scales, top_k=top_k, signed=signed, heads=heads)
+        if not 0 < margin < float("inf"):
+            raise ValueError(f"margin {margin}: expected a number above 0")
         self.margin = margin
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:

@@ -74,7 +74,10 @@ def describe(result: Result) -> str:
     if isinstance(result, Reached):
         return f"ours − printed {result.difference:+.3f}"
     if isinstance(result, Comparison):
-        return f"ours − printed {difference(result)}, percentile of the printed mean {result.percentile_of_printed:.0f}"
+        seen = (
+            f"percentile of the printed mean {result.percentile_of_printed:.0f}, visible from {result.half_width:.3f}"
+        )
+        return f"ours − printed {difference(result)}, {seen}"
     return difference(result)
 
 
@@ -98,7 +101,9 @@ def verdict_records() -> list[dict[str, Any]]:
     records = []
     for claim in claims():
         verdicts = [
-            {"where": where, "verdict": verdict, "numbers": numbers} for where, verdict, numbers in verdict_lines(claim)
+            {"data": str(data), "against": rival} | asdict(result)
+            for data, results in judged(claim)
+            for rival, result in results.items()
         ]
         known = {name: getattr(claim, name) for name in ("id", "question", "claim", "source", "lane", "rule", "status")}
         data = [asdict(reference) for reference in claim.datasets]

@@ -81,7 +81,9 @@ def cell(
     seed: int = 0,
     weights: str | None = None,
 ) -> Cell:
-    """The runs that match; `reading` and `weights` None take any, the latter the one that most runs share."""
+    """The runs that match, of the splits and draws that are published; `reading` and `weights` None take any, the
+    latter
+    the one that most runs share."""
     wanted = {
         "dataset": dataset,
         "method": method,
@@ -94,7 +96,10 @@ def cell(
     found = [
         s
         for s in scores
-        if all(getattr(s.run, k) == v for k, v in wanted.items()) and dict(s.run.options) == dict(options or {})
+        if all(getattr(s.run, k) == v for k, v in wanted.items())
+        and dict(s.run.options) == dict(options or {})
+        and s.run.split in SPLITS
+        and s.run.draw in DRAWS
     ]
     names = Counter(s.run.weights for s in found)
     chosen = weights if weights in names else max(names, key=lambda name: (names[name], name != "random"), default=None)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from devnetlib.data.manifests import load_card
 from devnetlib.errors import unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, cell, published, weights_title, yours
-from devnetlib.report.statistics import paired
+from devnetlib.report.statistics import Difference, paired
 from devnetlib.study.results import YOURS, Scores
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Question, Row
 
@@ -101,6 +102,9 @@ def table_records(
 ) -> list[dict[str, Any]]:
     """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that
     re-executes it."""
+    load_card(dataset)
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
     mine = yours(results)
     for row in of.rows + of.controls:
@@ -182,28 +186,31 @@ def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("publish
     return "; ".join(f"{name}: weights {', '.join(sorted(weights))}" for name, weights in named.items() if weights)
 
 
-def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:
-    """Lead of every trained row over what has learned nothing from labels: paired differences of AUROC with 95 %
-    intervals.
+def lead_differences(
+    dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None
+) -> dict[str, dict[str, Difference]]:
+    """Lead of every trained row over each of `CONTROLS_TO_PASS`, paired over splits and draws, with 95 % intervals.
 
-    `results` None reads the published scores. Only complete rows are compared; the last column says whether all three
-    intervals lie above 0.
+    `results` None reads the published scores. Only complete rows are compared.
     """
     scores, of = published() if results is None else yours(results), asked(question)
     rows = of.rows + of.controls
     cells = {row.title: row_cell(scores, dataset, of, row, profile) for row in rows}
-    passed = {row.method: row.title for row in rows if row.method in CONTROLS_TO_PASS}
+    passed = [row.title for row in rows if row.method in CONTROLS_TO_PASS]
+    compared = [row.title for row in of.rows if row.title not in passed and cells[row.title].complete]
+    if not all(cells[title].complete for title in passed):
+        return {}
+    values = {title: cells[title].values() for title in [*compared, *passed]}
+    return {title: {over: paired(values[title], values[over], CONFIDENCE) for over in passed} for title in compared}
+
+
+def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:
+    """The leads of `lead_differences` as text; the last column says whether all three intervals lie above 0."""
     lines = {}
-    for row in of.rows:
-        if row.method in CONTROLS_TO_PASS or not all(cells[title].complete for title in [row.title, *passed.values()]):
-            continue
-        differences = {
-            title: paired(cells[row.title].values(), cells[title].values(), CONFIDENCE) for title in passed.values()
-        }
-        texts = {f"over {title}": f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" for title, d in differences.items()}
-        lines[row.title] = texts | {
-            "learned from labels": "yes" if all(d.low > 0 for d in differences.values()) else "not shown"
-        }
+    for title, over in lead_differences(dataset, question, profile, results).items():
+        texts = {f"over {name}": f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" for name, d in over.items()}
+        learned = "yes" if all(d.low > 0 for d in over.values()) else "not shown"
+        lines[title] = texts | {"learned from labels": learned}
     return pd.DataFrame.from_dict(lines, orient="index")
 
 
@@ -217,7 +224,13 @@ def results_document() -> dict[str, Any]:
         for dataset in published_datasets()
         for record in table_records(dataset, question)
     ]
-    return without_nan({"tables": tables, "claims": verdict_records()})
+    differences = [
+        {"dataset": dataset, "question": question, "title": title, "over": {k: asdict(d) for k, d in over.items()}}
+        for question in QUESTIONS
+        for dataset in published_datasets()
+        for title, over in lead_differences(dataset, question).items()
+    ]
+    return without_nan({"tables": tables, "leads": differences, "claims": verdict_records()})
 
 
 def published_datasets() -> list[str]:

@@ -103,7 +103,7 @@ def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
 
 def partition_of(run: Run, data: Prepared) -> Partition:
     """The partition that a run names; for the shuffled control with normals in the place of the labelled anomalies."""
-    axes = {name: getattr(run, name) for name in ("dataset", "reading", "protocol", "anomalies", "split", "draw")}
+    axes = {name: getattr(run, name) for name in stored.AXES}
     partition = draw_partition(data.table, **axes)
     return shuffled(partition) if getattr(CONTROLS.get(run.method), "shuffled", False) else partition
 
@@ -121,6 +121,8 @@ def probe(control: Probe, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.n
     """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training
     normals."""
     value = {name: control.value(bank[numbers]) for name, numbers in rows.items()}
+    if not len(rows["labelled"]):
+        raise Misuse("a probe takes its sign from the labelled anomalies: --anomalies must be at least 1")
     known = np.r_[value["train"], value["labelled"]]
     labels = np.r_[np.zeros(len(value["train"])), np.ones(len(value["labelled"]))]
     sign = 1 if auroc(known, labels) >= 0.5 else -1

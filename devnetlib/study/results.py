@@ -21,6 +21,7 @@ from devnetlib.study.runs import Run
 
 REPOSITORY = Path(__file__).parents[2]
 YOURS = REPOSITORY / "results"
+AXES = ("dataset", "reading", "protocol", "anomalies", "split", "draw")  # of a run that make its partition
 PUBLISHED = REPOSITORY / "book" / "results"
 
 
@@ -123,7 +124,10 @@ def read(path: Path, root: Path) -> Scores:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
     if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
-    labels = np.asarray(read_partition(root, scores.run.dataset, scores.partition).test_label)
+    partition = read_partition(root, scores.run.dataset, scores.partition)
+    if any(partition.made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
+        raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
+    labels = np.asarray(partition.test_label)
     if values.shape != labels.shape or not np.isfinite(values).all():
         raise DamagedScores(
             f"{path}: {values.size} scores for {labels.size} test images, expected one finite each; run it again"

@@ -7,7 +7,7 @@ from pathlib import Path
 from devnetlib.data.manifests import MANIFESTS, load_card, read_as, read_table, table_digest
 from devnetlib.data.splits import draw_partition, shuffled
 from devnetlib.metrics import auroc, average_precision, f1_max
-from devnetlib.study.results import DamagedScores, Scores, read, read_partition, stored_paths
+from devnetlib.study.results import AXES, DamagedScores, Scores, read, read_partition, stored_paths
 
 
 def faults(root: Path) -> Iterator[tuple[Path, str | None]]:
@@ -21,7 +21,8 @@ def faults(root: Path) -> Iterator[tuple[Path, str | None]]:
 
 
 def check(scores: Scores, root: Path) -> None:
-    """Raise ValueError unless the metrics can be computed and the partition is the one that the run's numbers draw
+    """Raise DamagedScores or ValueError unless the metrics can be computed and the partition is the one that the
+    run's numbers draw
     again."""
     for metric in (auroc, average_precision, f1_max):
         metric(scores.values, scores.labels)
@@ -31,10 +32,10 @@ def check(scores: Scores, root: Path) -> None:
         return
     table = read_as(read_table(committed), load_card(run.dataset).reading(run.reading))
     if scores.origin["image_table"] != table_digest(table):
-        raise ValueError("made from another image table than the committed one; run it again")
-    axes = {name: getattr(run, name) for name in ("dataset", "reading", "protocol", "anomalies", "split", "draw")}
+        raise DamagedScores(f"{run.key}: made from another image table than the committed one; run it again")
+    axes = {name: getattr(run, name) for name in AXES}
     drawn = draw_partition(table, **axes)
     if stored.made_of.get("treatment") == "shuffled":
         drawn = shuffled(drawn)
     if drawn.digest != stored.digest:
-        raise ValueError("its partition is not the one that its numbers draw; run it again")
+        raise DamagedScores(f"{run.key}: its partition is not the one that its numbers draw; run it again")

@@ -139,6 +139,8 @@ def find_imagenet() -> Path | None:
     """ImageNet weights on this machine: DEVNET_WEIGHTS, else torchvision's own cache; None where there are none."""
     named = os.environ.get("DEVNET_WEIGHTS")
     if named:
+        if not Path(named).is_file():
+            raise Misuse(f"DEVNET_WEIGHTS={named}: no such file; name a file of ResNet-18's weights or unset it")
         return Path(named)
     cached = torchvision_cache()
     return cached if cached.is_file() else None

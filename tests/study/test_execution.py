@@ -211,10 +211,15 @@ def test_a_pool_of_two_processes_gives_the_scores_of_one(toy_runs, tmp_path):
     assert failures == [] and [one.score for one in together] == [one.score for one in alone]
 
 
+def heed_interrupts() -> None:
+    """A process begun in the background inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted_grid(folder: Path, how: signal.Signals) -> tuple[int, str]:
     """Start the grid, send a signal once two runs are stored; exit status and what it said."""
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*GRID, "--results", str(folder)], cwd=ROOT, **pipes)
+    process = subprocess.Popen([*GRID, "--results", str(folder)], cwd=ROOT, preexec_fn=heed_interrupts, **pipes)
     deadline = time.monotonic() + 240
     while len(list(folder.glob("smoke/toy/devnet-*.json"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline, "no two runs were stored"
