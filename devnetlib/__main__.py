@@ -265,9 +265,7 @@ def command_verify(args: argparse.Namespace) -> int:
     checked = list(faults(args.results))
     wrong = {str(path): fault for path, fault in checked if fault}
     sound = len(checked) - len(wrong)
-    summary = (
-        f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition that their run draws"
-    )
+    summary = f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition of their run"
     print(
         json.dumps({"checked": len(checked), "faults": wrong}) if args.json else "\n".join([*wrong.values(), summary])
     )

@@ -1,5 +1,6 @@
 """What the chapter on Q1 says in words holds in the published scores."""
 
+from devnetlib.metrics import auroc
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.paper import claim, rules
 from devnetlib.report.selection import cell, published, seed_spread
@@ -49,3 +50,11 @@ def test_about_half_of_the_test_normals_lie_above_1_96():
 
 def test_repeating_only_the_seed_moves_devnet_by_at_most_a_hundredth():
     assert seed_spread("elpv", "devnet") <= 0.01
+
+
+def test_the_readme_quotes_the_published_numbers():
+    readme = (PUBLISHED.parents[1] / "README.md").read_text()
+    laptop = next(s for s in published() if s.run.profile == "laptop" and (s.run.split, s.run.draw) == (0, 0))
+    assert f"{auroc(laptop.values, laptop.labels):.3f} (one run" in readme
+    for method in ("devnet", "mahalanobis"):
+        assert f"{cell(published(), 'elpv', method, 'quick').values().mean():.3f}" in readme

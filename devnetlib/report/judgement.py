@@ -74,10 +74,8 @@ def describe(result: Result) -> str:
     if isinstance(result, Reached):
         return f"ours − printed {result.difference:+.3f}"
     if isinstance(result, Comparison):
-        seen = (
-            f"percentile of the printed mean {result.percentile_of_printed:.0f}, visible from {result.half_width:.3f}"
-        )
-        return f"ours − printed {difference(result)}, {seen}"
+        place = f"percentile of the printed mean {result.percentile_of_printed:.0f}"
+        return f"ours − printed {difference(result)}, {place}, visible from {result.half_width:.3f}"
     return difference(result)
 
 
