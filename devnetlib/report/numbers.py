@@ -56,6 +56,8 @@ def elpv_results() -> dict[str, str]:
     parts = crossed(devnet.values())
     above = devnet.values(measure(rules()["separation"]))
     return texts | {
+        "elpv_laptop_auroc": f"{summary(cell(published(), 'elpv', 'devnet', 'laptop')).auroc:.3f}",
+        "elpv_laptop_runs": str(summary(cell(published(), "elpv", "devnet", "laptop")).runs),
         "elpv_signed_auroc": f"{signed.auroc:.3f}",
         "elpv_devnet_low": f"{found['devnet'].split_low:.3f}",
         "elpv_devnet_high": f"{found['devnet'].split_high:.3f}",

@@ -1,0 +1,72 @@
+"""The loop: what it does to a network equals what a plain loop over torchvision's network does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from devnetlib.data.images import image_bank
+from devnetlib.deviation import deviation_loss, reference_scores
+from devnetlib.study.execution import (
+    Machine,
+    batch_stream,
+    build_detector,
+    lane_inputs,
+    partition_of,
+    row_numbers,
+)
+from devnetlib.study.training import batches, endless, fit
+
+
+def test_the_endless_walk_visits_everything_before_it_returns():
+    walk = endless(5, 12, np.random.default_rng(0))
+    assert sorted(walk[:5]) == sorted(walk[5:10]) == list(range(5))
+
+
+def test_half_of_every_batch_is_labelled_and_all_is_normal_without_labels(toy_runs):
+    (run,) = toy_runs()
+    half = run.training.batch // 2
+    with_labels = np.array(list(batches(30, 10, run.training, *map(np.random.default_rng, (0, 1)))))
+    assert ((with_labels >= 30).sum(axis=1) == half).all()
+    without = np.array(list(batches(30, 0, run.training, *map(np.random.default_rng, (0, 1)))))
+    assert without.shape == (run.training.updates, run.training.batch) and (without < 30).all()
+
+
+def plain_losses(detector, updates, training) -> list[float]:
+    """Losses of torchvision's ResNet-18 with a 1x1 convolution, trained as anyone would write it."""
+    from torchvision.models import resnet18
+
+    whole = resnet18()
+    whole.load_state_dict({k: v.clone().contiguous() for k, v in detector.backbone.state_dict().items()}, strict=False)
+    layers = whole.conv1, whole.bn1, whole.relu, whole.maxpool, whole.layer1, whole.layer2, whole.layer3
+    head = nn.Conv2d(256, 1, 1)
+    head.weight.data = detector.scorer.unit.weight.data.clone()[:, :, None, None]
+    head.bias.data = detector.scorer.unit.bias.data.clone()
+    network = nn.Sequential(*layers, head)
+    optimiser = torch.optim.Adam(network.parameters(), training.learning_rate, weight_decay=training.weight_decay)
+    draws = torch.Generator()
+    draws.set_state(detector.generator.get_state())
+    losses = []
+    for images, _, labels in updates:
+        patches = network(images).flatten(1).abs()
+        scores = patches.topk(max(1, patches.shape[1] // 10), dim=1).values.mean(dim=1)
+        loss = deviation_loss(scores, labels, reference_scores(draws))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), training.clip)
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_fine_tuning_equals_a_plain_loop_over_torchvisions_network(toy, toy_runs, data_root):
+    (planned,) = toy_runs()
+    run, machine = replace(planned, training=replace(planned.training, clip=1.0, rotation=180.0)), Machine(threads=1)
+    rows = row_numbers(toy, partition_of(run, toy))
+    bank = image_bank(toy.table, toy.root, run.training.pixels, machine.cache)
+    detector, _ = build_detector(run, machine)
+    updates = list(batch_stream(run, lane_inputs(run, detector, toy, bank, machine), rows))
+    expected = plain_losses(detector, updates, run.training)
+    assert fit(detector, updates, run.training) == pytest.approx(expected, rel=2e-3)
