@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Prepared data and caches of this session, so that tests never touch the user's."""
+    """Prepared data and caches of this run of the tests, so that they never touch the user's."""
     root = tmp_path_factory.mktemp("data_root")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEVNET_DATA", str(root))
