@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from devnetlib.errors import Misuse
+from devnetlib.errors import Misuse, unknown
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
 
@@ -125,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(function=command_verify)
 
     weights = add("weights", help="look for ImageNet weights, and download them where there are none")
+    weights.add_argument("network", nargs="?", default="resnet18", help="resnet18, resnet50, alexnet or vgg16")
     weights.set_defaults(function=command_weights)
     return top
 
@@ -163,11 +164,10 @@ def grid(args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores
 def command_run(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import run_record
     from devnetlib.study.planning import plan
-    from devnetlib.study.weights import load_weights
 
     axes = {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
     axes |= {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
-    runs = plan(args.dataset, args.method, args.profile, load_weights(args.weights), **axes)
+    runs = plan(args.dataset, args.method, args.profile, args.weights, **axes)
 
     def tell(scores: Any) -> None:
         record = run_record(scores)
@@ -188,15 +188,14 @@ def command_study(args: argparse.Namespace) -> int:
 
     if not args.datasets:
         raise Misuse("--datasets is empty: name at least one, such as elpv")
-    weights = load_weights(args.weights)
-    if weights.tensors is None and args.weights is None:
+    if args.weights is None and load_weights(None).tensors is None:
         print(
             "no ImageNet weights at hand: starting from random ones ('make weights' looks for them again)",
             file=sys.stderr,
         )
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     questions = list(QUESTIONS) if args.question == "all" else [args.question]
-    runs = [run for question in questions for run in question_grid(question, args.profile, weights, **chosen)]
+    runs = [run for question in questions for run in question_grid(question, args.profile, args.weights, **chosen)]
     print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
     status = grid(args, runs)[1]
     for question in questions:
@@ -273,9 +272,11 @@ def command_verify(args: argparse.Namespace) -> int:
 
 
 def command_weights(args: argparse.Namespace) -> int:
-    from devnetlib.study.weights import fetch_imagenet
+    from devnetlib.study.weights import ARCHITECTURES, fetch_imagenet
 
-    print(fetch_imagenet())
+    if args.network not in ARCHITECTURES:
+        raise unknown("network", args.network, ARCHITECTURES)
+    print(fetch_imagenet(args.network))
     return 0
 
 

@@ -11,18 +11,18 @@ REFERENCE_SIZE = 5000  # Sec. 4.2: l reference scores
 MARGIN = 5.0  # Sec. 4.3: a; P(Z > 5) = 2.9e-7 for a standard normal Z
 
 
-def reference_scores(generator: torch.Generator, size: int = REFERENCE_SIZE) -> Tensor:
-    """Draw `(size,)` reference scores from N(0, 1) on the generator's device (Eq. 4 with mu = 0, sigma = 1)."""
+def reference_scores(generator: torch.Generator, size: int | tuple[int, ...] = REFERENCE_SIZE) -> Tensor:
+    """Draw `size` reference scores from N(0, 1) on the generator's device (Eq. 4 with mu = 0, sigma = 1)."""
     return torch.randn(size, generator=generator, device=generator.device)
 
 
 def deviation(scores: Tensor, reference: Tensor) -> Tensor:
     """Deviation of each score from the reference, in its standard deviations (Eq. 7).
 
-    `scores` (N,), `reference` (l,) with l >= 2; returns (N,). The standard deviation is the unbiased one, as in the
-    authors' repository.
+    `scores` (N,), `reference` (l,) with l >= 2; returns (N,). With coordinates (N,d) and (l,d) each is measured by its
+    own. The standard deviation is the unbiased one, as in the authors' repository.
     """
-    return (scores - reference.mean()) / reference.std()
+    return (scores - reference.mean(dim=0)) / reference.std(dim=0)
 
 
 def deviation_loss(scores: Tensor, labels: Tensor, reference: Tensor, margin: float = MARGIN) -> Tensor:

@@ -7,6 +7,8 @@ Larger scores mean more anomalous. Every random number comes from the generator 
 """
 
 import math
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,18 +56,23 @@ class ResNet18(nn.Module):
             raise ValueError(f"stage {stage}: expected one of {sorted(STAGE_CHANNELS)}")
         self.conv1 = conv(3, 64, 7, stride=2)
         self.bn1 = nn.BatchNorm2d(64)
-        self.stages = range(1, stage + 1)
+        self.stages, self.channels = range(1, stage + 1), STAGE_CHANNELS[stage]
         for number in self.stages:
             inputs, outputs = STAGE_CHANNELS[max(number - 1, 1)], STAGE_CHANNELS[number]
             blocks = BasicBlock(inputs, outputs, stride=1 if number == 1 else 2), BasicBlock(outputs, outputs, stride=1)
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """The map after each stage, by its number."""
         x = F.relu(self.bn1(self.conv1(images)), inplace=True)
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        found = {}
         for number in self.stages:
-            x = self.get_submodule(f"layer{number}")(x)
-        return x
+            found[number] = x = self.get_submodule(f"layer{number}")(x)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.maps(images)[self.stages[-1]]
 
 
 def cells_of(maps: Tensor) -> Tensor:
@@ -144,34 +151,54 @@ def pyramid(images: Tensor, n_scales: int) -> list[Tensor]:
     return [images if level == 0 else F.interpolate(images, size=size) for level, size in enumerate(sizes)]
 
 
+class Tap(NamedTuple):
+    """A map that a detector reads: of which level of the pyramid (0: the image itself), after which stage of the
+    backbone, on the cells of which stage (a finer map is averaged onto them)."""
+
+    scale: int
+    stage: int
+    grid: int
+
+
+def tapped(backbone: nn.Module, images: Tensor, taps: Iterable[Tap]) -> list[Tensor]:
+    """The maps (N,C,h,w) at `taps`, for images (N,3,H,W); every level of the pyramid passes the backbone once."""
+    taps = list(taps)
+    scaled = pyramid(images, 1 + max(tap.scale for tap in taps))
+    maps = {scale: backbone.maps(scaled[scale]) for scale in {tap.scale for tap in taps}}
+    return [F.avg_pool2d(maps[tap.scale][tap.stage], 2 ** (tap.grid - tap.stage)) for tap in taps]
+
+
 class TopKNetwork(nn.Module):
     """DevNet's network, images (N,3,H,W) -> scores (N,); `signed=False` takes the absolute value of the patch scores
     first.
 
-    The absolute value is the authors' repository's, not the paper's: with it no image can score below 0.
+    The absolute value is the authors' repository's, not the paper's: with it no image can score below 0. `backbone`
+    turns images into a map of `backbone.channels` channels; the paper's is `ResNet18()`.
     """
 
-    def __init__(self, stage: int = 4, n_scales: int = 2, top_k: float = TOP_K, signed: bool = False, heads: int = 1):
+    def __init__(
+        self, backbone: nn.Module, n_scales: int = 2, top_k: float = TOP_K, signed: bool = False, heads: int = 1
+    ):
         super().__init__()
         if not 1 <= n_scales <= 4 or heads < 1:
             raise ValueError(f"n_scales {n_scales}, heads {heads}: expected 1 to 4 scales and at least 1 head")
         check_share(top_k)
         self.n_scales, self.top_k, self.signed = n_scales, top_k, signed
-        self.backbone = ResNet18(stage)
-        self.scorer = PatchScorer(STAGE_CHANNELS[stage], heads)
+        self.backbone = backbone
+        self.scorer = PatchScorer(backbone.channels, heads)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Images (N,3,H,W), normalised -> one map (N,C,h,w) a scale."""
         return [self.backbone(scaled) for scaled in pyramid(images, self.n_scales)]
 
-    def head_scores(self, maps: list[Tensor]) -> Tensor:
+    def outputs(self, maps: list[Tensor]) -> Tensor:
         """Image scores of every head: one map a scale -> (N,heads), averaged over the scales."""
         scores = [self.scorer(scale) for scale in maps]
         return torch.stack([top_k_mean(s if self.signed else s.abs(), self.top_k) for s in scores]).mean(dim=0)
 
     def score(self, maps: list[Tensor]) -> Tensor:
         """Image scores (N,): the mean over the heads."""
-        return self.head_scores(maps).mean(dim=1)
+        return self.outputs(maps).mean(dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.score(self.features(images))
@@ -186,6 +213,8 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
         elif isinstance(layer, nn.Linear):

@@ -58,10 +58,9 @@ plt.show()
 # %% tags=["heavy"]
 from devnetlib.study.execution import Machine, partition_of, row_numbers
 from devnetlib.study.planning import plan
-from devnetlib.study.weights import load_weights
 
 machine = Machine()
-(run,) = plan(dataset, "devnet", profile, load_weights(None), splits=[split], draws=[draw])
+(run,) = plan(dataset, "devnet", profile, splits=[split], draws=[draw])
 partition = partition_of(run, data)
 rows = row_numbers(data, partition)
 print({name: len(numbers) for name, numbers in rows.items()}, "labelled:", *partition.labelled[:3], "...")
@@ -168,7 +167,7 @@ print(run.command)
 # **Exercise.** Predict: what happens to the AUROC when the score keeps its sign, as the paper writes it? Then run it.
 
 # %% tags=["heavy", "hide-cell", "solution"]
-(signed,) = plan(dataset, "devnet", profile, load_weights(None), splits=[split], draws=[draw], options={"signed": True})
+(signed,) = plan(dataset, "devnet", profile, splits=[split], draws=[draw], options={"signed": True})
 signed_scores, _ = execute(signed, machine)
 print(f"|score| {auroc(values, labels):.3f}, signed {auroc(signed_scores.values, signed_scores.labels):.3f}")
 assert values.min() >= 0  # without its sign a score cannot fall below the reference's mean

@@ -94,9 +94,8 @@ if profile == "smoke":
 # %% tags=["heavy"]
 from devnetlib import question_grid
 from devnetlib.report.selection import not_stored, published, yours
-from devnetlib.study.weights import load_weights
 
-runs = question_grid("q1", profile, load_weights(None), datasets=[dataset], splits=range(splits), draws=range(draws))
+runs = question_grid("q1", profile, datasets=[dataset], splits=range(splits), draws=range(draws))
 todo = not_stored(runs, [] if fresh else published(), yours(folder))
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here; the first is")
 print(runs[0].command)

@@ -47,9 +47,8 @@ def toy() -> Any:
 def toy_runs() -> Callable[..., list]:
     """`toy_runs(method, profile, **axes)`: runs on the toy, from random weights."""
     from devnetlib.study.planning import plan
-    from devnetlib.study.weights import RANDOM
 
     def runs(method: str = "devnet", profile: str = "smoke", **axes: Any) -> list:
-        return plan("toy", method, profile, RANDOM, **axes)
+        return plan("toy", method, profile, "random", **axes)
 
     return runs

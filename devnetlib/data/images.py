@@ -101,7 +101,12 @@ def normalise(images: Tensor) -> Tensor:
     """Subtract ImageNet's mean and divide by its standard deviation, channel by channel: (N,3,H,W) -> (N,3,H,W),
     channels-last."""
     mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+    return contiguous((images - mean) / std)
+
+
+def contiguous(images: Tensor) -> Tensor:
+    """The same (N,C,H,W), channels-last in memory, in which convolutions are fastest."""
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:

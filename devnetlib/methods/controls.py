@@ -1,38 +1,86 @@
-"""Controls: rules that have learned nothing from labels. What a method does not beat, it has not learned."""
+"""Controls: rules that have learned nothing of what an anomaly looks like. What a method does not beat, it has not
+learned either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from devnetlib.methods.detector import Detector
 from devnetlib.methods.devnet import DevNet
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One value an image, straight from its pixels; its sign is set by the labelled anomalies, never by the test
-    set."""
+class Images:
+    """What a probe may look at: images as decoded, uint8 (N,C,H,W), their files, and their ids."""
 
-    value: Callable[[np.ndarray], np.ndarray]  # pixels (N,C,H,W) uint8 -> (N,)
+    pixels: np.ndarray
+    files: Sequence[Path]
+    ids: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One value an image; its sign is set by the labelled anomalies, never by the test set."""
+
+    value: Callable[[Images], np.ndarray]  # N images -> (N,)
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """A detector whose training is made worthless: no update at all, or normals labelled as anomalies."""
+    """A detector whose training or sight is made worthless: no update at all, normals labelled as anomalies, or the
+    border of the image alone."""
 
     detector: type[Detector]
     untrained: bool = False
     shuffled: bool = False
 
 
-def mean_grey(pixels: np.ndarray) -> np.ndarray:
-    """Mean grey level of each image: (N,C,H,W) uint8 -> (N,) in [0, 255]."""
-    return pixels.mean(axis=(1, 2, 3), dtype=np.float64)
+def mean_grey(images: Images) -> np.ndarray:
+    """Mean grey level of each image, (N,) in [0, 255]."""
+    return images.pixels.mean(axis=(1, 2, 3), dtype=np.float64)
+
+
+def file_size(images: Images) -> np.ndarray:
+    """Pixels of each file before it is resized, (N,)."""
+    from PIL import Image
+
+    def area(path: Path) -> int:
+        with Image.open(path) as image:
+            return image.width * image.height
+
+    return np.array([area(path) for path in images.files], dtype=np.float64)
+
+
+def id_number(images: Images) -> np.ndarray:
+    """The digits of each id as a number, (N,): the order in which a release numbers its images; words in an id, which
+    may name the class, do not count."""
+    return np.array([float("".join(filter(str.isdigit, name)) or 0) for name in images.ids])
+
+
+def outer_ring(maps: Tensor) -> Tensor:
+    """The cells on the border of a map, in rows: (N,C,h,w) -> (N,C,R,1)."""
+    inside = torch.zeros(maps.shape[-2:], dtype=torch.bool, device=maps.device)
+    inside[1:-1, 1:-1] = True
+    return maps.permute(0, 2, 3, 1)[:, ~inside].permute(0, 2, 1)[..., None]
+
+
+class Border(DevNet):
+    """DevNet whose score sees nothing but the outer ring of cells; trained as usual. Options as in `DevNet`."""
+
+    def outputs(self, maps: list[Tensor]) -> Tensor:
+        """Scores (N,heads) of the border."""
+        return super().outputs([outer_ring(scale) for scale in maps])
 
 
 CONTROLS: dict[str, Probe | Treatment] = {
     "grey": Probe(mean_grey),
+    "size": Probe(file_size),
+    "order": Probe(id_number),
+    "border": Treatment(Border),
     "untrained": Treatment(DevNet, untrained=True),
     "shuffled": Treatment(DevNet, shuffled=True),
 }

@@ -1,51 +1,58 @@
-"""mahalanobis: how far an image's mean feature lies from those of normal images; no label is used."""
-
-from typing import Any, ClassVar
+"""mahalanobis and lda: closed forms on the pooled map, without labels and with ten of them."""
 
 import torch
 from torch import Tensor
 
-from devnetlib.methods.detector import Detector
-from devnetlib.network import STAGE_CHANNELS, ResNet18, Standardise, initialise
+from devnetlib.methods.detector import PooledDetector
+
+CLOSED_FORM = {"": {"updates": 0}}
 
 
-class Mahalanobis(Detector):
+class Mahalanobis(PooledDetector):
     """Mahalanobis distance of the pooled map from the training normals (covariance by Ledoit and Wolf 2004).
 
-    Our reference point for what ten labels add. Closed form: nothing is trained. Option `stage` as in `DevNet`.
+    Our reference point for what ten labels add: it sees none, and nothing is trained. Option `stage` as in `DevNet`.
     """
 
     uses_labels = False
-    needs_normals = True
-    schedule: ClassVar[dict[str, Any]] = {"updates": 0}
+    prepares = True
+    schedule = CLOSED_FORM
 
     def __init__(self, generator: torch.Generator, *, stage: int = 4):
-        super().__init__()
-        self.backbone = ResNet18(stage)
-        initialise(self.backbone, generator)
-        channels = STAGE_CHANNELS[stage]
-        self.standardise = Standardise(channels)
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("precision", torch.eye(channels))
+        super().__init__(generator, stage=stage)
+        self.register_buffer("mean", torch.zeros(self.backbone.channels))
+        self.register_buffer("precision", torch.eye(self.backbone.channels))
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        return [self.backbone(images)]
+    def prepare(self, normals: list[Tensor], anomalies: list[Tensor]) -> None:
+        from sklearn.covariance import LedoitWolf  # takes seconds to import
 
-    def pooled(self, maps: Tensor) -> Tensor:
-        """Standardised map averaged over its cells: (N,C,h,w) -> (N,C)."""
-        return self.standardise(maps.float().mean(dim=(2, 3), keepdim=True)).flatten(1)
-
-    def standardise_maps(self, normals: list[Tensor]) -> None:
-        self.standardise.fit(normals)
-
-    def prepare(self, normals: list[Tensor]) -> None:
-        from sklearn.covariance import LedoitWolf  # takes seconds to import, and only this method needs it
-
-        fitted = LedoitWolf().fit(self.pooled(normals[0]).double().cpu().numpy())
+        fitted = LedoitWolf().fit(self.pooled(normals).double().cpu().numpy())
         self.mean.copy_(torch.from_numpy(fitted.location_))
         self.precision.copy_(torch.from_numpy(fitted.precision_))
 
     def score(self, maps: list[Tensor]) -> Tensor:
         """Distances (N,), >= 0."""
-        centred = self.pooled(maps[0]) - self.mean
+        centred = self.pooled(maps) - self.mean
         return ((centred @ self.precision) * centred).sum(dim=1).clamp(min=0).sqrt()
+
+
+class Lda(Mahalanobis):
+    """Linear discriminant: the same covariance, and the direction from the normals' mean to the labelled anomalies'.
+
+    Fisher's discriminant with the within-class covariance taken from the normals alone, because ten anomalies give
+    none. It tells what the labels add in a closed form. Option `stage` as in `DevNet`.
+    """
+
+    uses_labels = True
+
+    def __init__(self, generator: torch.Generator, *, stage: int = 4):
+        super().__init__(generator, stage=stage)
+        self.register_buffer("direction", torch.zeros(self.backbone.channels))
+
+    def prepare(self, normals: list[Tensor], anomalies: list[Tensor]) -> None:
+        super().prepare(normals, anomalies)
+        self.direction.copy_(self.precision @ (self.pooled(anomalies).mean(dim=0) - self.mean))
+
+    def score(self, maps: list[Tensor]) -> Tensor:
+        """Projections (N,) on the discriminant, 0 at the normals' mean."""
+        return (self.pooled(maps) - self.mean) @ self.direction

@@ -5,7 +5,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, pr
 from devnetlib.data.splits import Partition, derived_seed, draw_partition, shuffled
 from devnetlib.errors import Misuse
 from devnetlib.methods import CONTROLS, METHODS, Detector
-from devnetlib.methods.controls import Probe
+from devnetlib.methods.controls import Images, Probe
 from devnetlib.metrics import auroc
 from devnetlib.study import results as stored
 from devnetlib.study.results import Scores, rounded
@@ -39,7 +39,11 @@ from devnetlib.study.training import (
 )
 from devnetlib.study.weights import Weights, load_backbone, load_weights
 
-THREADS = {"frozen": 1, "fine-tuned": 2}  # fixed, because results differ with the number of threads; heads are small
+THREADS = {
+    "frozen": 1,
+    "fine-tuned": 2,
+    "own network": 2,
+}  # fixed, because results differ with the number of threads; heads are small
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,26 @@ def execute(run: Run, machine: Machine = Machine()) -> tuple[Scores, Partition]:
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
     rows = row_numbers(data, partition)
     if isinstance(CONTROLS.get(run.method), Probe):
-        values, missing = probe(CONTROLS[run.method], bank, rows), []
+        values, missing = probe(CONTROLS[run.method], data, bank, rows), []
     else:
         detector, missing = build_detector(run, machine)
         inputs = lane_inputs(run, detector, data, bank, machine)
         train(run, detector, inputs, rows)
         values = score(detector, inputs, rows["test"])
-    if not np.isfinite(values).all():
-        raise FloatingPointError(f"{run.key}: {(~np.isfinite(values)).sum()} scores are not finite")
-    if np.ptp(values) == 0 and run.method not in CONTROLS:
-        raise Collapse(f"{run.key}: every test image has the score {values[0]:.4g}; the detector has collapsed")
+    check_scores(run, values)
     origin = origin_of(data, machine, threads, time.perf_counter() - started) | (
         {"untrained_keys": missing} if missing else {}
     )
     return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label)), partition
+
+
+def check_scores(run: Run, values: np.ndarray) -> None:
+    """Raise FloatingPointError for scores that are not finite, Collapse for those of a detector that are all the same
+    within single precision. A probe may be constant."""
+    if not np.isfinite(values).all():
+        raise FloatingPointError(f"{run.key}: {(~np.isfinite(values)).sum()} scores are not finite")
+    if np.ptp(values) <= 1e-6 * np.abs(values).max() and not isinstance(CONTROLS.get(run.method), Probe):
+        raise Collapse(f"{run.key}: every test image has the score {values[0]:.4g}; the detector has collapsed")
 
 
 def partition_of(run: Run, data: Prepared) -> Partition:
@@ -117,10 +127,14 @@ def row_numbers(data: Prepared, partition: Partition) -> dict[str, np.ndarray]:
     }
 
 
-def probe(control: Probe, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
+def probe(control: Probe, data: Prepared, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
     """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training
     normals."""
-    value = {name: control.value(bank[numbers]) for name, numbers in rows.items()}
+    value = {}
+    for name, numbers in rows.items():
+        chosen = data.table.iloc[numbers]
+        files = [data.root / file for file in chosen["file"]]
+        value[name] = control.value(Images(bank[numbers], files, list(chosen["id"])))
     if not len(rows["labelled"]):
         raise Misuse("a probe takes its sign from the labelled anomalies: --anomalies must be at least 1")
     known = np.r_[value["train"], value["labelled"]]
@@ -134,10 +148,10 @@ def detector_class(method: str) -> type[Detector]:
     return METHODS[method] if method in METHODS else CONTROLS[method].detector
 
 
-def run_options(run: Run) -> dict[str, Any]:
-    """The profile's options, where the method has them, and the run's own on top."""
-    known = detector_class(run.method).options()
-    return {k: v for k, v in PROFILES[run.profile].options.items() if k in known} | dict(run.options)
+def built_options(method: str, profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """With which options a detector is built: the profile's, where the method has them, and a run's own on top."""
+    known = detector_class(method).options()
+    return {k: v for k, v in PROFILES[profile].options.items() if k in known} | dict(options)
 
 
 def generator(run: Run, purpose: str) -> torch.Generator:
@@ -152,30 +166,34 @@ def purpose_seed(run: Run, purpose: str) -> int:
 
 def build_detector(run: Run, machine: Machine) -> tuple[Detector, list[str]]:
     """A run's detector on the device, with its weights; and the backbone's keys that no weights filled."""
-    detector = detector_class(run.method)(generator(run, "initialisation"), **run_options(run))
-    missing = load_backbone(detector.backbone, run_weights(run, detector, machine), run.training.trains == "head")
+    options = built_options(run.method, run.profile, run.options)
+    detector = detector_class(run.method)(generator(run, "initialisation"), **options)
+    missing = []
+    if detector.backbone is not None:
+        missing = load_backbone(detector.backbone, run_weights(run, detector, machine), run.training.trains != "all")
     return detector.to(machine.torch_device(), memory_format=torch.channels_last), missing
 
 
 def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, machine: Machine) -> Maps | Pixels:
-    """What the run's lane feeds to the detector: pixels when everything is trained, cached maps when only the head
-    is."""
+    """What the run's lane feeds to the detector: cached maps when only the head is trained, else pixels."""
     angles = np.random.default_rng(purpose_seed(run, "rotation"))
-    pixels = Pixels(bank, machine.torch_device(), run.training.rotation, angles)
+    pixels = Pixels(bank, machine.torch_device(), run.training.rotation, angles, detector.raw)
     return frozen_inputs(run, detector, pixels, data, machine) if run.training.trains == "head" else pixels
 
 
 def train(run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, np.ndarray]) -> list[float]:
     """Prepare and train a detector on the rows of a partition; the loss of every update (none where nothing is
     trained)."""
+    labelled = rows["labelled"] if detector.uses_labels else rows["labelled"][:0]
     if isinstance(inputs, Maps):
         detector.backbone.requires_grad_(False)
-        detector.standardise_maps(inputs.half(rows["train"]))
-    if detector.needs_normals:
-        detector.prepare(normal_maps(detector, inputs, rows["train"]))
+        detector.standardise_maps(inputs.stored(rows["train"]))
+        inputs = inputs.pooled() if detector.pools else inputs
+    if detector.prepares:
+        detector.prepare(*(maps_of(detector, inputs, part) for part in (rows["train"], labelled)))
     if not run.training.updates:
         return []
-    return fit(detector, batch_stream(run, inputs, rows), run.training)
+    return fit(detector, batch_stream(run, inputs, rows["train"], labelled), run.training)
 
 
 def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> np.ndarray:
@@ -185,8 +203,9 @@ def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> np.nda
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
     """The weights at hand, or Misuse where they are not those that the run names."""
-    weights = load_weights("random" if run.weights == "random" else machine.weights)
-    found = weights.name(detector.backbone.stages[-1])
+    choice = "random" if run.weights == "random" else machine.weights
+    weights = load_weights(choice, detector.backbone.architecture)
+    found = weights.name(detector.backbone)
     if found != run.weights:
         raise Misuse(
             f"{run.key} names the weights {run.weights}, at hand are {found}: name their file with --weights FILE"
@@ -198,37 +217,35 @@ def frozen_inputs(run: Run, detector: Detector, pixels: Pixels, data: Prepared, 
     """The cached maps that a detector taps; made on first use, with all cores: each map is computed for itself."""
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
-    arrays = []
-    for tap in detector.taps:
-        path = maps_path(data, run.training, tap, run.weights, "fp32", machine.cache)
-        arrays.append(cached_maps(detector.backbone, pixels, tap[0], path))
+    paths = {tap: maps_path(data, run.training, tap, run.weights, "fp32", machine.cache) for tap in detector.taps}
+    arrays = cached_maps(detector.backbone, pixels, paths)
     torch.set_num_threads(threads)
     return Maps(arrays, pixels.device)
 
 
 @torch.inference_mode()
-def normal_maps(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> list[torch.Tensor]:
-    """Maps of the training normals, one tensor a tap: from the cache, or computed in eval mode."""
+def maps_of(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> list[torch.Tensor]:
+    """Maps of all images in these rows, one tensor a tap: from the cache, or computed in eval mode."""
     if isinstance(inputs, Maps):
-        return inputs.half(rows)
+        return inputs.stored(rows)
     detector.eval()
-    return [
-        torch.cat(tap) for tap in zip(*(detector.features(inputs.plain(part)) for part in parts_of(rows)), strict=True)
-    ]
+    parts = [detector.features(inputs.plain(part)) for part in parts_of(rows)]
+    return [torch.cat(tap) for tap in zip(*parts, strict=True)]
 
 
-def batch_stream(run: Run, inputs: Maps | Pixels, rows: dict[str, np.ndarray]) -> Iterable[Update]:
+def batch_stream(run: Run, inputs: Maps | Pixels, normals: np.ndarray, labelled: np.ndarray) -> Iterable[Update]:
     """Inputs, places and labels of every update, as `fit` takes them."""
-    known = np.r_[rows["train"], rows["labelled"]]
+    known = np.r_[normals, labelled]
     labels = torch.zeros(len(known), device=inputs.device)
-    labels[len(rows["train"]) :] = 1
+    labels[len(normals) :] = 1
     rngs = (np.random.default_rng(purpose_seed(run, purpose)) for purpose in ("normal batches", "labelled batches"))
-    for positions in batches(len(rows["train"]), len(rows["labelled"]), run.training, *rngs):
+    for positions in batches(len(normals), len(labelled), run.training, *rngs):
         tensors, places = inputs.augmented(known[positions])
         yield tensors, torch.from_numpy(places).to(inputs.device), labels[torch.from_numpy(positions).to(inputs.device)]
 
 
 def parts_of(rows: np.ndarray) -> list[np.ndarray]:
+    """The rows in parts that fit into memory; one empty part where there is none."""
     return np.array_split(rows, max(1, -(-len(rows) // EVALUATION_BATCH)))
 
 
@@ -297,17 +314,7 @@ def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
     needed = {}
     for run in runs:
         if not stored.scores_path(results, run).exists() and not isinstance(CONTROLS.get(run.method), Probe):
-            needed.setdefault(
-                (
-                    run.dataset,
-                    run.reading,
-                    run.training.pixels,
-                    run.training.trains,
-                    run.weights,
-                    str(run_options(run).get("stage")),
-                ),
-                run,
-            )
+            needed.setdefault((run.dataset, run.reading, run.row, run.training.pixels, run.weights), run)
     for run in needed.values():
         data = prepare(run.dataset, run.reading, machine.data_root)
         bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)

@@ -13,9 +13,9 @@ from devnetlib.data.splits import PROTOCOLS
 from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
-from devnetlib.study.execution import detector_class
+from devnetlib.study.execution import built_options, detector_class
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Run, Training
-from devnetlib.study.weights import Weights
+from devnetlib.study.weights import load_weights
 
 PROBE_SCHEDULE = {"updates": 0}
 
@@ -24,7 +24,7 @@ def plan(
     dataset: str,
     method: str,
     profile: str,
-    weights: Weights,
+    weights: str | None = None,
     *,
     reading: str | None = None,
     protocol: str = "general",
@@ -34,7 +34,7 @@ def plan(
     seeds: Iterable[int] = (0,),
     options: Mapping[str, Any] | None = None,
 ) -> list[Run]:
-    """Runs of one method on one data set, splits x draws x seeds.
+    """Runs of one method on one data set, splits x draws x seeds; `weights` as `load_weights` takes them.
 
     Raises Misuse for every name and value that does not fit, with the valid ones.
     """
@@ -63,7 +63,7 @@ def plan(
 def question_grid(
     question: str,
     profile: str,
-    weights: Weights,
+    weights: str | None = None,
     *,
     datasets: Iterable[str] = ("elpv",),
     methods: Iterable[str] = (),
@@ -93,7 +93,8 @@ def resolved_training(method: str, profile: str) -> Training:
     control = CONTROLS.get(method)
     if isinstance(control, Probe) or getattr(control, "untrained", False):
         return replace(PROFILES[profile].training, **PROBE_SCHEDULE)
-    return replace(PROFILES[profile].training, **detector_class(method).schedule)
+    schedule = detector_class(method).schedule
+    return replace(PROFILES[profile].training, **schedule.get("", {}) | schedule.get(profile, {}))
 
 
 def departing_options(method: str, profile: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,17 +109,7 @@ def departing_options(method: str, profile: str, options: Mapping[str, Any]) -> 
             )
     implied = defaults | {k: v for k, v in PROFILES[profile].options.items() if k in defaults}
     typed = {name: typed_option(name, value, defaults[name]) for name, value in options.items()}
-    if typed:
-        check_buildable(method, implied | typed)
     return {name: value for name, value in sorted(typed.items()) if value != implied[name]}
-
-
-def check_buildable(method: str, options: Mapping[str, Any]) -> None:
-    """Misuse unless the method can be built with these options: each method knows its own ranges."""
-    try:
-        detector_class(method)(torch.Generator(), **options)
-    except ValueError as error:
-        raise Misuse(f"{method}: {error}") from None
 
 
 def typed_option(name: str, value: Any, default: Any) -> Any:
@@ -131,9 +122,15 @@ def typed_option(name: str, value: Any, default: Any) -> Any:
         raise Misuse(f"option {name}={value}: expected {kind.__name__}, as in {name}={default}") from None
 
 
-def weights_name(method: str, profile: str, options: Mapping[str, Any], weights: Weights) -> str:
-    """What a run says of its weights: the name of the tensors it uses, `none` for a probe."""
+def weights_name(method: str, profile: str, options: Mapping[str, Any], weights: str | None) -> str:
+    """What a run says of its weights: the name of the tensors it uses, `none` without a pretrained network.
+
+    Raises Misuse where the method cannot be built with these options: each knows its own ranges.
+    """
     if isinstance(CONTROLS.get(method), Probe):
         return "none"
-    known = detector_class(method).options()
-    return weights.name((known | dict(PROFILES[profile].options) | dict(options))["stage"])
+    try:
+        backbone = detector_class(method)(torch.Generator(), **built_options(method, profile, options)).backbone
+    except ValueError as error:
+        raise Misuse(f"{method}: {error}") from None
+    return "none" if backbone is None else load_weights(weights, backbone.architecture).name(backbone)

@@ -13,13 +13,13 @@ REVISION = 1  # raised when a change of code moves a number, so that old scores 
 class Training:
     """How a detector is trained."""
 
-    trains: str  # "all": fine-tuned lane; "head": frozen lane, on cached maps
+    trains: str  # "all": fine-tuned lane; "head": frozen lane, on cached maps; "own": a network without a lane
     pixels: int  # side of the square input
     updates: int
-    batch: int  # images an update, half normals, half labelled anomalies
+    batch: int  # images an update
     learning_rate: float  # Adam
-    decay_every: int = 0  # updates between two reductions of the rate; 0: constant
-    decay_factor: float = 0.1
+    balanced: bool = True  # half of a batch normal, half labelled; else as they come
+    decay_at: tuple[int, ...] = ()  # updates after which the rate is a tenth of what it was
     weight_decay: float = 1e-5
     clip: float = 0.0  # bound on the gradient's norm; 0: none
     rotation: float = 0.0  # degrees to either side, drawn anew for each image
@@ -27,7 +27,11 @@ class Training:
     @property
     def lane(self) -> str:
         """The lane in the book's words."""
-        return {"all": "fine-tuned", "head": "frozen"}[self.trains]
+        return {"all": "fine-tuned", "head": "frozen", "own": "own network"}[self.trains]
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "Training":
+        return cls(**(stored | {"decay_at": tuple(stored["decay_at"])}))
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,14 @@ class Profile:
 
 
 RELEASED = Training(
-    "all", pixels=448, updates=1000, batch=48, learning_rate=2e-4, decay_every=200, clip=1.0, rotation=180.0
+    "all",
+    pixels=448,
+    updates=1000,
+    batch=48,
+    learning_rate=2e-4,
+    decay_at=(200, 400, 600, 800),
+    clip=1.0,
+    rotation=180.0,
 )
 
 PROFILES = {
@@ -49,19 +60,27 @@ PROFILES = {
         "tests: does it run at all",
         "about a second",
         Training("all", pixels=64, updates=4, batch=16, learning_rate=2e-4),
-        {"stage": 3, "n_scales": 1},
+        {"stage": 3, "stages": "2,3", "n_scales": 1, "projection": 16, "pretraining": 4, "coreset": 50},
     ),
     "quick": Profile(
         "the frozen lane: make study, classrooms, everything that needs hundreds of runs",
         "1-3 seconds on one core, after a minute of caching maps for each data set",
         Training("head", pixels=224, updates=200, batch=48, learning_rate=1e-2),
-        {"stage": 3, "n_scales": 1, "heads": 16},
+        {
+            "stage": 3,
+            "stages": "2,3",
+            "n_scales": 1,
+            "heads": 16,
+            "projection": 64,
+            "pretraining": 150,
+            "pretraining_rate": 1e-3,
+        },
     ),
     "laptop": Profile(
         "fine-tuning without a GPU",
         "4-8 minutes on two cores",
         Training("all", pixels=224, updates=100, batch=48, learning_rate=2e-4, clip=1.0, rotation=180.0),
-        {"n_scales": 1},
+        {"n_scales": 1, "pretraining": 450, "pretraining_rate": 1e-3},
     ),
     "released": Profile(
         "the released code's setting, the nearest to the paper",
@@ -146,7 +165,7 @@ class Run:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Run":
-        return cls(**(stored | {"training": Training(**stored["training"])}))
+        return cls(**(stored | {"training": Training.from_json(stored["training"])}))
 
     @property
     def key(self) -> str:

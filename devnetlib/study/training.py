@@ -1,18 +1,19 @@
 """Training: the stream of batches, the maps that the frozen lane caches, and the loop."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from devnetlib.data.images import cached_array, gather, normalise, rotate, to_unit
+from devnetlib.data.images import cached_array, contiguous, gather, normalise, rotate, to_unit
 from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import Prepared
 from devnetlib.methods.detector import Detector
-from devnetlib.network import ResNet18, pyramid
+from devnetlib.network import Tap, tapped
 from devnetlib.study.runs import Training
 
 EVALUATION_BATCH = 64
@@ -29,7 +30,12 @@ def batches(
     normals: int, labelled: int, training: Training, rng_normal: np.random.Generator, rng_labelled: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """Positions in (normals, then labelled) of each update's batch: half of either; all normal where nothing is
-    labelled."""
+    labelled, and as they come where the training is not balanced."""
+    if not training.balanced:
+        yield from endless(normals + labelled, training.batch * training.updates, rng_normal).reshape(
+            training.updates, -1
+        )
+        return
     half = training.batch // 2 if labelled else training.batch
     normal = endless(normals, half * training.updates, rng_normal).reshape(training.updates, half)
     if not labelled:
@@ -54,12 +60,13 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training) -> li
     """
     trained = [p for p in detector.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
-    decay = torch.optim.lr_scheduler.StepLR(optimiser, training.decay_every or training.updates, training.decay_factor)
-    detector.train(training.trains == "all")
+    decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, training.decay_at)
+    detector.train(training.trains != "head")
     losses = []
-    for inputs, places, labels in updates:
-        maps = detector.features(inputs) if training.trains == "all" else inputs
-        loss = loss_of_heads(detector, detector.head_scores(maps)[places], labels)
+    bar = tqdm(updates, desc="updates", total=training.updates, delay=2, leave=False, disable=None)
+    for inputs, places, labels in bar:
+        maps = inputs if training.trains == "head" else detector.features(inputs)
+        loss = loss_of_heads(detector, detector.outputs(maps)[places], labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if training.clip:
@@ -75,12 +82,11 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training) -> li
     return values
 
 
-def loss_of_heads(detector: Detector, scores: Tensor, labels: Tensor) -> Tensor:
-    """Sum over heads of the loss of `scores` (B,heads): each head is trained as if it were alone."""
-    heads = scores.shape[1]
-    return heads * detector.loss(
-        scores.T.flatten(), labels.repeat(heads)
-    )  # the mean over all, times heads, is that sum
+def loss_of_heads(detector: Detector, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Sum over heads of the loss of `outputs` (B,heads,...): each head is trained as if it were alone."""
+    heads = outputs.shape[1]
+    together = outputs.transpose(0, 1).flatten(0, 1)
+    return heads * detector.loss(together, labels.repeat(heads))  # the mean over all, times heads, is that sum
 
 
 @torch.inference_mode()
@@ -92,10 +98,14 @@ def scores_of(detector: Detector, inputs: Iterable[list[Tensor] | Tensor], froze
 
 
 class Pixels:
-    """The fine-tuned lane's inputs: rows of a bank, rotated in training, normalised."""
+    """Rows of a bank, rotated in training, normalised by ImageNet's statistics unless they shall stay `raw`, in
+    [0, 1]."""
 
-    def __init__(self, bank: np.ndarray, device: torch.device, rotation: float, angles: np.random.Generator):
+    def __init__(
+        self, bank: np.ndarray, device: torch.device, rotation: float, angles: np.random.Generator, raw: bool = False
+    ):
         self.bank, self.device, self.rotation, self.angles = bank, device, rotation, angles
+        self.finish = contiguous if raw else normalise
 
     def augmented(self, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """Images (B,3,H,W) for an update, every one at a random angle within +-rotation, corners black; and their
@@ -104,26 +114,32 @@ class Pixels:
         if self.rotation:
             angles = torch.from_numpy(self.angles.uniform(-self.rotation, self.rotation, len(rows)))
             images = rotate(images, angles)
-        return normalise(images), np.arange(len(rows))
+        return self.finish(images), np.arange(len(rows))
 
     def plain(self, rows: np.ndarray) -> Tensor:
         """Images (B,3,H,W) as they are, for evaluation."""
-        return normalise(to_unit(gather(self.bank, rows, self.device)))
+        return self.finish(to_unit(gather(self.bank, rows, self.device)))
 
 
 class Maps:
-    """The frozen lane's inputs: rows of cached maps, one array (N,h,w,C) a tap, in half precision."""
+    """The frozen lane's inputs: rows of cached maps, one array (N,h,w,C) a tap; in half precision unless pooled."""
 
     def __init__(self, arrays: list[np.ndarray], device: torch.device):
         self.arrays, self.device = [torch.from_numpy(array) for array in arrays], device
 
-    def half(self, rows: np.ndarray) -> list[Tensor]:
+    def stored(self, rows: np.ndarray) -> list[Tensor]:
         """Maps (B,C,h,w) as stored, one a tap: for statistics over many rows."""
         return [array[torch.from_numpy(rows)].to(self.device).permute(0, 3, 1, 2) for array in self.arrays]
 
     def plain(self, rows: np.ndarray) -> list[Tensor]:
         """Maps (B,C,h,w) in single precision, one a tap."""
-        return [maps.float() for maps in self.half(rows)]
+        return [maps.float() for maps in self.stored(rows)]
+
+    def pooled(self) -> "Maps":
+        """Every map replaced by its mean (1,1,C), in single precision: all that some detectors read of it."""
+        parts = [array.split(256) for array in self.arrays]  # all at once would need half a gigabyte
+        means = [torch.cat([part.float().mean(dim=(1, 2), keepdim=True) for part in tap]) for tap in parts]
+        return Maps([mean.numpy() for mean in means], self.device)
 
     def augmented(self, rows: np.ndarray) -> tuple[list[Tensor], np.ndarray]:
         """Maps for an update, each row once, and the places of the batch: nothing is augmented in the frozen lane."""
@@ -131,28 +147,28 @@ class Maps:
         return self.plain(once), places
 
 
-def maps_path(
-    data: Prepared, training: Training, tap: tuple[int, int], weights: str, precision: str, cache: Path
-) -> Path:
+def maps_path(data: Prepared, training: Training, tap: Tap, weights: str, precision: str, folder: Path) -> Path:
     """Where the maps of a data set are cached; the name holds everything they depend on."""
-    scale, stage = tap
-    name = f"{table_digest(data.table)}-{training.pixels}px-scale{scale}-stage{stage}-{weights}-{precision}.npy"
-    return cache / "maps" / data.card.name / name
+    place = f"scale{tap.scale}-stage{tap.stage}" + (f"-grid{tap.grid}" if tap.grid != tap.stage else "")
+    name = f"{table_digest(data.table)}-{training.pixels}px-{place}-{weights}-{precision}.npy"
+    return folder / "maps" / data.card.name / name
 
 
-def cached_maps(backbone: ResNet18, pixels: Pixels, scale: int, path: Path) -> np.ndarray:
-    """Maps (N,h,w,C) of all images of a bank at one scale of the pyramid, fp16; computed once, with a progress bar."""
-    return cached_array(path, lambda: compute_maps(backbone, pixels, scale))
+def cached_maps(backbone: nn.Module, pixels: Pixels, paths: dict[Tap, Path]) -> list[np.ndarray]:
+    """Maps (N,h,w,C) of all images of a bank, fp16, one array a tap; computed once, all taps together, with a progress
+    bar."""
+    made = cache(lambda: dict(zip(paths, compute_maps(backbone, pixels, list(paths)), strict=True)))
+    return [cached_array(path, lambda tap=tap: made()[tap]) for tap, path in paths.items()]
 
 
 @torch.inference_mode()
-def compute_maps(backbone: ResNet18, pixels: Pixels, scale: int) -> np.ndarray:
+def compute_maps(backbone: nn.Module, pixels: Pixels, taps: list[Tap]) -> list[np.ndarray]:
     """Run the backbone over all images of a bank; channels last, because heads read cell by cell."""
     backbone.eval().to(memory_format=torch.channels_last)
-    parts, rows = [], np.arange(len(pixels.bank))
+    parts, rows = [[] for _ in taps], np.arange(len(pixels.bank))
     with tqdm(total=len(rows), desc="maps", unit="image", disable=None) as bar:
         for part in np.array_split(rows, -(-len(rows) // EVALUATION_BATCH)):
-            images = pyramid(pixels.plain(part), scale + 1)[scale]
-            parts.append(backbone(images).permute(0, 2, 3, 1).half().contiguous().cpu().numpy())
+            for found, maps in zip(parts, tapped(backbone, pixels.plain(part), taps), strict=True):
+                found.append(maps.permute(0, 2, 3, 1).half().contiguous().cpu().numpy())
             bar.update(len(part))
-    return np.concatenate(parts)
+    return [np.concatenate(found) for found in parts]

@@ -9,7 +9,6 @@ import pytest
 from devnetlib.__main__ import options_of, parser
 from devnetlib.study.planning import plan
 from devnetlib.study.runs import PROFILES, QUESTIONS, Run, Training
-from devnetlib.study.weights import RANDOM
 
 RUN = Run("toy", "all", "devnet", "quick", PROFILES["quick"].training, "random")
 
@@ -56,11 +55,11 @@ def test_the_key_names_method_protocol_and_axes_and_fits_a_file_name():
     ],
 )
 def test_the_command_of_a_run_plans_the_same_run_again(axes):
-    (run,) = plan("toy", "devnet", "quick", RANDOM, **axes)
+    (run,) = plan("toy", "devnet", "quick", "random", **axes)
     args = parser().parse_args(shlex.split(run.command)[3:])
     again = {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
     again |= {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
-    assert plan(args.dataset, args.method, args.profile, RANDOM, **again) == [run]
+    assert plan(args.dataset, args.method, args.profile, "random", **again) == [run]
 
 
 def test_lanes_are_named_by_what_is_trained():
