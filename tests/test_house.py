@@ -22,6 +22,7 @@ PACKAGE = "devnetlib"
 FLOORS = (
     {"errors", "environment"},
     {"deviation", "network", "saliency", "metrics"},
+    {"backbones"},
     {"methods", "data"},
     {"study", "report", "evidence", "embedded"},
     {"__main__", "__init__"},
@@ -37,6 +38,7 @@ PROMISES = {
     "network": ({"torch", "numpy"}, set()),
     "saliency": ({"torch", "numpy"}, set()),
     "metrics": ({"numpy"}, set()),
+    "backbones": ({"torch", "torchvision"}, {"network"}),
     "data.splits": ({"numpy"}, {"errors"}),
     "study.runs": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),

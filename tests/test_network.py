@@ -16,7 +16,7 @@ from devnetlib.network import (
 
 
 def network(seed: int = 0, **options) -> TopKNetwork:
-    net = TopKNetwork(**options)
+    net = TopKNetwork(ResNet18(options.pop("stage", 4)), **options)
     initialise(net, torch.Generator().manual_seed(seed))
     return net.eval()
 
@@ -131,7 +131,7 @@ def test_the_backbone_gives_the_maps_of_torchvisions_resnet18_under_the_same_wei
 @pytest.mark.parametrize("options", [{"stage": 5}, {"stage": 0}, {"stage": 1, "n_scales": 0}, {"stage": 1, "heads": 0}])
 def test_a_network_that_cannot_be_built_is_refused_in_words(options):
     with pytest.raises(ValueError, match="expected"):
-        TopKNetwork(**options)
+        TopKNetwork(ResNet18(options.get("stage", 1)), **{k: v for k, v in options.items() if k != "stage"})
 
 
 def test_the_same_generator_gives_the_same_weights_and_another_seed_others():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from devnetlib.network import TopKNetwork, initialise
+from devnetlib.network import ResNet18, TopKNetwork, initialise
 from devnetlib.saliency import gaussian_smooth, input_gradient, saliency, scale_to_unit
 
 
@@ -15,7 +15,7 @@ def noise(*shape: int) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def tiny() -> TopKNetwork:
-    net = TopKNetwork(stage=1, n_scales=2, signed=True)
+    net = TopKNetwork(ResNet18(1), n_scales=2, signed=True)
     initialise(net, torch.Generator().manual_seed(0))
     return net.double().eval()
 
@@ -77,3 +77,40 @@ def test_raw_maps_keep_the_units_of_score_per_input_unit(tiny):
     torch.testing.assert_close(raw, gaussian_smooth(input_gradient(tiny, images).abs().sum(dim=1)))
     doubled = saliency(lambda pixels: 2 * tiny(pixels), images, normalise=False)
     torch.testing.assert_close(doubled, 2 * raw)
+
+
+def test_a_window_cuts_the_gaussian_and_an_even_one_reaches_further_to_the_left_and_top():
+    spot = torch.zeros(1, 21, 21, dtype=torch.float64)
+    spot[0, 10, 10] = 1
+    narrow = gaussian_smooth(spot, 4.0, window=4)[0]
+    assert narrow.sum().item() == pytest.approx(1)
+    rows, columns = (torch.nonzero(narrow.sum(dim=dim)).flatten().tolist() for dim in (1, 0))
+    assert rows == columns == [9, 10, 11, 12]  # output 12 still sees the spot two places to its left
+    wide = gaussian_smooth(spot, 4.0)[0]
+    ratio = narrow[10, 11] / narrow[10, 10]
+    torch.testing.assert_close(ratio, wide[10, 11] / wide[10, 10])
+
+
+def test_guided_gradients_pass_no_negative_gradient_through_a_rectifier():
+    weights = torch.tensor([[1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)
+
+    def score(images: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(images.flatten(1)[:, :2])
+        return (hidden @ weights[0]) + torch.nn.functional.relu(hidden @ weights[1])
+
+    images = torch.ones(1, 3, 2, 2, dtype=torch.float64)
+    plain, guided = (input_gradient(score, images, guided).flatten()[:2].tolist() for guided in (False, True))
+    assert plain == [2.0, 0.0]  # 1 + 1 and -1 + 1
+    assert guided == [2.0, 0.0]
+    below = lambda pixels: score(pixels) - 3 * torch.relu(pixels.flatten(1)[:, 1])  # noqa: E731
+    assert (
+        input_gradient(below, images).flatten()[1] == -3
+        and input_gradient(below, images, guided=True).flatten()[1] == 0
+    )
+
+
+def test_guidance_ends_with_the_gradient():
+    x = torch.tensor([1.0], requires_grad=True)
+    input_gradient(lambda pixels: torch.relu(pixels).sum(dim=(1, 2, 3)), torch.ones(1, 3, 2, 2), guided=True)
+    (-torch.relu(x)).backward()
+    assert x.grad.item() == -1

@@ -1,4 +1,4 @@
-"""Tables of results on a page: `{result-table} DATASET QUESTION` and `{claims-table} [QUESTION]`.
+"""Tables on a page: `{result-table} DATASET QUESTION`, `{methods-table} DATASET`, `{claims-table} [QUESTION]`.
 
 The package renders a table as HTML; here it is put on the page, in a wrapper of its own that scrolls where the table is
 wider than the screen.
@@ -29,6 +29,18 @@ class ResultTable(SphinxDirective):
         return [in_wrapper(result_table_html(dataset, question), f"Results of {question} on {dataset}")]
 
 
+class MethodsTable(SphinxDirective):
+    """Every method and control with what a run of it costs: `{methods-table} elpv`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.html import methods_table_html
+
+        (dataset,) = self.arguments
+        return [in_wrapper(methods_table_html(dataset), f"All methods on {dataset}")]
+
+
 class ClaimsTable(SphinxDirective):
     """The paper's claims with our verdicts, of all questions or of one: `{claims-table} q1`."""
 
@@ -43,5 +55,6 @@ class ClaimsTable(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("result-table", ResultTable)
+    app.add_directive("methods-table", MethodsTable)
     app.add_directive("claims-table", ClaimsTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

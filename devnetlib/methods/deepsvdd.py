@@ -106,7 +106,7 @@ class DeepSvdd(Detector):
             "decay_at": (300,),
         },
         "smoke": {"updates": 4, "batch": 16, "decay_at": ()},
-        "quick": {"updates": 150, "batch": 128, "learning_rate": 1e-3, "decay_at": (50,)},
+        "quick": {"updates": 75, "batch": 128, "learning_rate": 1e-3, "decay_at": (25,)},
         "laptop": {"updates": 450, "batch": 128, "learning_rate": 1e-3, "decay_at": (150,)},
     }
 

@@ -91,6 +91,7 @@ class PatchDs(Ds):
 
     def loss(self, patch_scores: Tensor, labels: Tensor) -> Tensor:
         """Mean over the patches (N,P) of the deviation loss, every patch under the label of its image."""
+        check_shapes(patch_scores[:, 0], labels)
         return super().loss(patch_scores.flatten(), labels.repeat_interleave(patch_scores.shape[1]))
 
 

@@ -17,17 +17,32 @@ from devnetlib.report.tables import asked, row_cell
 from devnetlib.study.results import Scores
 
 # Okabe and Ito's colours, which keep apart under colour blindness; greys for what learns nothing from labels.
-COLOURS = {
-    "DevNet": "#0072B2",
-    "DevNet, signed": "#56B4E9",
-    "FLOS": "#D55E00",
-    "Cross-entropy": "#009E73",
-    "Mahalanobis, no labels": "#CC79A7",
-    "Mean grey level": "#444444",
-    "DevNet, untrained head": "#777777",
-    "DevNet, shuffled labels": "#999999",
+# Where two share a colour, their markers differ.
+LOOKS = {
+    "DevNet": ("#0072B2", "o"),
+    "DevNet, signed": ("#56B4E9", "s"),
+    "FLOS": ("#D55E00", "D"),
+    "FLOS, signed": ("#E69F00", "d"),
+    "MINNS": ("#009E73", "p"),
+    "Deep SAD": ("#CC79A7", "h"),
+    "Deep SVDD": ("#882255", "<"),
+    "KDAD, ResNet-18 teacher": ("#661100", ">"),
+    "DS": ("#56B4E9", "v"),
+    "Patch-DS": ("#009E73", "<"),
+    "Rep": ("#D55E00", ">"),
+    "Cross-entropy": ("#117733", "^"),
+    "Logistic regression": ("#117733", "1"),
+    "Linear discriminant": ("#117733", "2"),
+    "Mahalanobis, no labels": ("#332288", "v"),
+    "Nearest patch, no labels": ("#332288", "3"),
+    "Mean grey level": ("#444444", "X"),
+    "Image size": ("#444444", "|"),
+    "File number": ("#444444", "_"),
+    "DevNet, border only": ("#777777", "8"),
+    "DevNet, untrained head": ("#777777", "P"),
+    "DevNet, shuffled labels": ("#999999", "*"),
 }
-MARKERS = dict(zip(COLOURS, "osD^vXP*", strict=True))
+COLOURS = {title: colour for title, (colour, _) in LOOKS.items()}
 STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -52,8 +67,9 @@ def run_points(values: Mapping[str, NDArray[np.float64]], printed: float | None,
     for row, (title, runs) in enumerate(values.items()):
         flat = runs[np.isfinite(runs)]
         spread = np.linspace(-0.22, 0.22, flat.size)  # so that equal runs stay apart
-        ax.plot(flat, row + spread, MARKERS[title], color=COLOURS[title], markersize=4, alpha=0.6)
-        ax.plot([flat.mean()] * 2, [row - 0.34, row + 0.34], color=COLOURS[title], linewidth=2.5)
+        colour, marker = LOOKS[title]
+        ax.plot(flat, row + spread, marker, color=colour, markersize=4, alpha=0.6)
+        ax.plot([flat.mean()] * 2, [row - 0.34, row + 0.34], color=colour, linewidth=2.5)
     if printed is not None:
         ax.axvline(printed, color="black", linestyle="--", linewidth=1)
         ax.annotate(f"printed {printed:.3f}", (printed, -0.75), ha="center", va="bottom", fontsize=9)
@@ -116,18 +132,18 @@ def overlay_grid(
 def published_values(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
     """AUROC (S, D) of every published row of a question."""
     of = asked(question)
-    cells = {row.title: row_cell(published(), dataset, of, row, "quick") for row in of.rows + of.controls}
+    cells = {row.title: row_cell(published(), dataset, of, row, "quick") for row in of.all_rows}
     return {title: runs.values() for title, runs in cells.items() if runs.runs}
 
 
 def landing(path: Path) -> str:
     """Q1 on ELPV: every published run beside the printed number. Returns the alternative text."""
     values, printed = published_values("elpv", "q1"), printed_value("elpv", "devnet")[0]
-    figure, (ax,) = axes(7.5, 3.9)
+    figure, (ax,) = axes(7.5, 1.2 + 0.34 * len(values))
     run_points(values, printed, ax)
     figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
-    means = ", ".join(f"{title} {runs.mean():.3f}" for title, runs in values.items())
+    means = ", ".join(f"{title} {np.nanmean(runs):.3f}" for title, runs in values.items())
     return f"Test AUROC on ELPV, a point a run; means: {means}. The paper prints {printed:.3f} for DevNet."
 
 

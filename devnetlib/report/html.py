@@ -5,7 +5,16 @@ from typing import Any
 
 from devnetlib.report.judgement import NOT_MEASURED, judged, verdict_lines
 from devnetlib.report.paper import Claim, claims
-from devnetlib.report.tables import asked, printed_text, summary_texts, table_records, weights_line
+from devnetlib.report.tables import (
+    GROUPS,
+    MISSING,
+    asked,
+    method_records,
+    printed_text,
+    summary_texts,
+    table_records,
+    weights_line,
+)
 
 COLUMNS = ("AUROC", "split means", "sd", "runs")
 
@@ -20,9 +29,10 @@ def result_table_html(dataset: str, question: str) -> str:
     """The table of a question: numbers, and for every row the command that re-executes it."""
     records = table_records(dataset, question)
     whose = ["published", *(["yours"] if any(record["yours"] for record in records) else [])]
-    body = [html_row(record, whose) for record in records if not record["control"]]
-    body.append(group_row("Controls: nothing learned from labels", width=3 + len(COLUMNS) * len(whose)))
-    body += [html_row(record, whose) for record in records if record["control"]]
+    body = []
+    for group, title in GROUPS.items():
+        lines = [html_row(record, whose) for record in records if record["group"] == group]
+        body += [group_row(title, width=3 + len(COLUMNS) * len(whose)), *lines] if lines else []
     where = f"{dataset}, {records[0]['lane']} lane ({weights_line(records, whose)})"
     remark = "the printed numbers are of the fine-tuned network, mean ± sd of three runs."
     caption = tag("p", escape(f"{asked(question).title} {where}; {remark}"), class_="table-caption")
@@ -44,9 +54,39 @@ def group_row(title: str, width: int) -> str:
 
 def html_row(record: dict[str, Any], whose: list[str]) -> str:
     """One row of the table; what it tells is under its name."""
-    title = tag("th", escape(record["title"]) + tag("small", escape(record["tells"])), scope="row")
+    tells = "; ".join(filter(None, [record["tells"], record["missing"]]))
+    title = tag("th", escape(record["title"]) + tag("small", escape(tells)), scope="row")
     texts = [printed_text(record["printed"])]
     texts += [summary_texts(record[name])[column] for name in whose for column in COLUMNS]
+    again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
+    return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
+
+
+def methods_table_html(dataset: str) -> str:
+    """Every method and control on a data set: AUROC, runs, seconds and memory of a run, and the command for one."""
+    records = method_records(dataset)
+    head = "".join(tag("th", name, scope="col") for name in ("key", "AUROC", "runs", "seconds", "peak MB", "again"))
+    caption = tag(
+        "p",
+        escape(
+            f"{dataset}, profile quick, published ({weights_line(records, ['published'])}). AUROC is the mean over "
+            "runs, seconds the median of a run on kept maps, memory the most that a run held, maps from disk included."
+        ),
+        class_="table-caption",
+    )
+    body = "".join(method_row(record) for record in records)
+    return caption + tag("table", tag("thead", tag("tr", head)) + tag("tbody", body), class_="results")
+
+
+def method_row(record: dict[str, Any]) -> str:
+    """One line of `methods_table_html`; what is missing is marked, with the reason."""
+    options = " ".join(f"{name}={str(value).lower()}" for name, value in record["options"].items())
+    note = record["missing"] or options
+    title = tag("th", tag("code", record["method"]) + (tag("small", escape(note)) if note else ""), scope="row")
+    ours = record["published"]
+    texts = [MISSING] * 4
+    if ours:
+        texts = [f"{ours['auroc']:.3f}", str(ours["runs"]), f"{ours['seconds']:.1f}", f"{ours['peak_mb']:,}"]
     again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
 

@@ -28,12 +28,15 @@ METHODS = {
     "deepsvdd": "DSVDD",
     "devnet": "DevNet",
     "ds": "DS",
+    "ds_alexnet": "DS",
+    "ds_resnet50": "DS",
     "flos": "FLOS",
     "kdad": "KDAD",
     "minns": "MINNS",
     "patch_ds": "Patch-DS",
     "rep": "Rep",
 }
+BACKBONES = {"ds_alexnet": "AlexNet", "ds_resnet50": "ResNet-50"}
 DEVNET_IN_TABLE_5 = "MIL-DS"  # the ablation names DevNet after its parts
 
 
@@ -147,6 +150,7 @@ def printed_value(
     if table == 4 and not subset:
         keys["subset"] = "mean"
     if table == 5:
+        backbone = BACKBONES.get(method, backbone)
         backbones = sorted(printed(5)["backbone"].unique())
         if backbone not in backbones:
             raise ValueError(f"unknown backbone {backbone!r}; Table V has {', '.join(backbones)}")

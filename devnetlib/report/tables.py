@@ -16,7 +16,7 @@ from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, cell, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
 from devnetlib.study.results import YOURS, Scores
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Question, Row
+from devnetlib.study.runs import PROFILES, QUESTIONS, Question, Row
 
 MISSING = "—"
 CONTROLS_TO_PASS = ("mahalanobis", "shuffled", "grey")
@@ -52,7 +52,8 @@ class Summary:
     average_precision: float
     f1_max: float
     weights: str
-    seconds: float
+    seconds: float  # median over runs
+    peak_mb: int  # largest over runs
 
 
 def summary(runs: Cell) -> Summary | None:
@@ -74,6 +75,7 @@ def summary(runs: Cell) -> Summary | None:
         f1_max=float(np.mean([f1_max(s.values, s.labels) for s in scores])),
         weights=weights_title(runs.any.run.weights),
         seconds=float(np.median([s.origin["seconds"] for s in scores])),
+        peak_mb=max(s.origin["peak_mb"] for s in scores),
     )
 
 
@@ -107,8 +109,8 @@ def table_records(
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
     mine = yours(results)
-    for row in of.rows + of.controls:
-        printed = None if row.options else printed_value(dataset, row.method, of.table)
+    for row in of.all_rows:
+        printed = printed_value(dataset, row.method, of.table) if row.printed else None
         pair = (summary(row_cell(scores, dataset, of, row, profile)) for scores in (published(), mine))
         ours, your = (asdict(s) if s else None for s in pair)
         names = {
@@ -118,6 +120,7 @@ def table_records(
             "options": dict(row.options),
             "title": row.title,
             "tells": row.tells,
+            "missing": row.missing,
         }
         numbers = {
             "printed": dict(zip(("mean", "sd"), printed, strict=True)) if printed else None,
@@ -127,17 +130,30 @@ def table_records(
         lane = PROFILES[profile].training.lane
         records.append(
             names
-            | {"profile": profile, "lane": lane, "control": row in of.controls}
+            | {"profile": profile, "lane": lane, "group": group_of(row, of)}
             | numbers
             | {"command": command(dataset, row, profile)}
         )
     return records
 
 
+GROUPS = {"paper": "The paper's methods", "reference": "Our reference points", "control": "Controls"}
+
+
+def group_of(row: Row, question: Question) -> str:
+    """To which of `GROUPS` a row of a question belongs."""
+    return "control" if row in question.controls else "reference" if row in question.references else "paper"
+
+
+def span(numbers: Sequence[int]) -> str:
+    """Consecutive numbers as the command line takes them."""
+    return f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
+
 def command(dataset: str, row: Row, profile: str) -> str:
     """The command that executes a whole row again."""
     options = "".join(f" --option {name}={str(value).lower()}" for name, value in row.options.items())
-    axes = f"--split {SPLITS[0]}-{SPLITS[-1]} --draw {DRAWS[0]}-{DRAWS[-1]}"
+    axes = f"--split {span(row.splits)} --draw {span(row.draws)}"
     return f"python -m devnetlib run --dataset {dataset} --method {row.method} --profile {profile}{options} {axes}"
 
 
@@ -180,6 +196,13 @@ def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
     return f"{head}\n{table(dataset, question, profile, results).to_string()}\n{weights}"
 
 
+def method_records(dataset: str, profile: str = "quick") -> list[dict[str, Any]]:
+    """One record a method or control, in the order of the questions that have a row for it: what `table_records` says,
+    each row once."""
+    records = [r for name in QUESTIONS for r in table_records(dataset, name, profile)]
+    return list({(r["method"], *sorted(r["options"].items())): r for r in reversed(records)}.values())[::-1]
+
+
 def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("published", "yours")) -> str:
     """Which weights the runs of each column start from."""
     named = {name: {r[name]["weights"] for r in records if r[name]} - {"none"} for name in whose}
@@ -194,11 +217,11 @@ def lead_differences(
     `results` None reads the published scores. Only complete rows are compared.
     """
     scores, of = published() if results is None else yours(results), asked(question)
-    rows = of.rows + of.controls
+    rows = of.all_rows
     cells = {row.title: row_cell(scores, dataset, of, row, profile) for row in rows}
     passed = [row.title for row in rows if row.method in CONTROLS_TO_PASS]
-    compared = [row.title for row in of.rows if row.title not in passed and cells[row.title].complete]
-    if not all(cells[title].complete for title in passed):
+    compared = [row.title for row in of.rows + of.references if row.labels and cells[row.title].complete]
+    if len(passed) < len(CONTROLS_TO_PASS) or not all(cells[title].complete for title in passed):
         return {}
     values = {title: cells[title].values() for title in [*compared, *passed]}
     return {title: {over: paired(values[title], values[over], CONFIDENCE) for over in passed} for title in compared}

@@ -15,7 +15,7 @@ from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
 from devnetlib.study.execution import built_options, detector_class
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Run, Training
-from devnetlib.study.weights import load_weights
+from devnetlib.study.weights import check_choice, load_weights
 
 PROBE_SCHEDULE = {"updates": 0}
 
@@ -45,6 +45,7 @@ def plan(
     ):
         if name not in valid:
             raise unknown(kind, name, valid)
+    check_choice(weights)
     departing = departing_options(method, profile, options or {})
     common = {
         "dataset": dataset,
@@ -70,22 +71,37 @@ def question_grid(
     splits: Iterable[int] = SPLITS,
     draws: Iterable[int] = DRAWS,
 ) -> list[Run]:
-    """All runs of a question: every row and control, on every data set, splits x draws, one seed; `methods` keeps
-    only those named."""
+    """All runs of a question: every row and control that is published, on every data set, splits x draws, one seed;
+    `methods` keeps only those named."""
     if question not in QUESTIONS:
         raise unknown("question", question, QUESTIONS)
     asked = QUESTIONS[question]
-    rows, wanted = asked.rows + asked.controls, list(methods)
+    rows, wanted = asked.all_rows, list(methods)
     for name in wanted:
         if name not in {row.method for row in rows}:
             raise unknown(f"method of {question}", name, {row.method for row in rows})
-    fixed = {"protocol": asked.protocol, "anomalies": asked.anomalies, "splits": list(splits), "draws": list(draws)}
-    cells = product(datasets, (row for row in rows if not wanted or row.method in wanted))
+    fixed = {"protocol": asked.protocol, "anomalies": asked.anomalies}
+    chosen = [row for row in rows if (row.method in wanted if wanted else not row.missing)]
+    splits, draws = list(splits), list(draws)
     return [
         run
-        for dataset, row in cells
-        for run in plan(dataset, row.method, profile, weights, options=row.options, **fixed)
+        for dataset, row in product(datasets, chosen)
+        for run in plan(
+            dataset,
+            row.method,
+            profile,
+            weights,
+            options=row.options,
+            splits=own(splits, SPLITS, row.splits),
+            draws=own(draws, DRAWS, row.draws),
+            **fixed,
+        )
     ]
+
+
+def own(asked: list[int], usual: Iterable[int], of_row: tuple[int, ...]) -> list[int]:
+    """The numbers asked for; where a row publishes fewer than usual, only those of the usual ones that it publishes."""
+    return [number for number in asked if number in of_row or number not in usual]
 
 
 def resolved_training(method: str, profile: str) -> Training:

@@ -72,7 +72,7 @@ PROFILES = {
             "n_scales": 1,
             "heads": 16,
             "projection": 64,
-            "pretraining": 150,
+            "pretraining": 75,
             "pretraining_rate": 1e-3,
         },
     ),
@@ -90,6 +90,9 @@ PROFILES = {
 }
 
 
+SPLITS, DRAWS = range(5), range(4)  # crossed in every published cell unless its row says otherwise
+
+
 @dataclass(frozen=True)
 class Row:
     """A row of a question's table: a method or control, with options that depart from the profile's."""
@@ -98,43 +101,88 @@ class Row:
     title: str
     tells: str  # what the row is there to tell
     options: Mapping[str, Any] = field(default_factory=dict)
+    splits: tuple[int, ...] = tuple(SPLITS)
+    draws: tuple[int, ...] = tuple(DRAWS)
+    printed: bool = True  # whether the paper's number for the method stands beside it, where there is one
+    missing: str = ""  # why no score of it is published
+    labels: bool = True  # whether it sees the labelled anomalies
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question of the paper: the rows that answer it, under which protocol, and the controls beside them."""
+    """One question of the paper: the rows of its table, our reference points and the controls beside them, and under
+    which protocol."""
 
     title: str
     table: int  # of the paper
     rows: tuple[Row, ...]
-    controls: tuple[Row, ...]
+    references: tuple[Row, ...] = ()
+    controls: tuple[Row, ...] = ()
     protocol: str = "general"
     anomalies: int = 10
 
+    @property
+    def all_rows(self) -> tuple[Row, ...]:
+        """Every row, in the order of the table."""
+        return self.rows + self.references + self.controls
 
-SPLITS, DRAWS = range(5), range(4)  # crossed in every published cell
+
+REFERENCE_ROWS = (
+    Row("bce", "Cross-entropy", "DevNet's head as a plain classifier"),
+    Row("logistic", "Logistic regression", "a classifier on the pooled map"),
+    Row("lda", "Linear discriminant", "the covariance of the normals, and ten labels"),
+    Row("mahalanobis", "Mahalanobis, no labels", "the same covariance; sees no label", labels=False),
+    Row("nearest", "Nearest patch, no labels", "distance to the normal patches; sees no label", labels=False),
+)
 CONTROL_ROWS = (
     Row("grey", "Mean grey level", "one number an image, nothing learned"),
+    Row("size", "Image size", "pixels of the file"),
+    Row("order", "File number", "the digits of the image's id"),
+    Row("border", "DevNet, border only", "sees the outer ring of cells alone"),
     Row("untrained", "DevNet, untrained head", "the head as it was initialised"),
     Row("shuffled", "DevNet, shuffled labels", "ten normal images labelled as anomalies"),
 )
+NO_WEIGHTS = "no pretrained weights at hand, and random ones would say nothing"
+ONCE_A_SPLIT = {
+    "splits": (0, 1, 2),
+    "draws": (0,),
+    "labels": False,
+}  # networks of their own, minutes a run, which see no label
 QUESTIONS = {
     "q1": Question(
         "How well does DevNet detect known kinds of anomalies from ten labelled ones?",
         table=2,
         rows=(
             Row("devnet", "DevNet", "the paper's method, |score| as released"),
-            Row(
-                "devnet",
-                "DevNet, signed",
-                "the same without the absolute value, as the paper writes it",
-                {"signed": True},
-            ),
+            Row("devnet", "DevNet, signed", "as the paper writes it", {"signed": True}, printed=False),
             Row("flos", "FLOS", "the same network, focal loss"),
-            Row("bce", "Cross-entropy", "the same head as a plain classifier"),
-            Row("mahalanobis", "Mahalanobis, no labels", "a closed form that sees no label at all"),
+            Row("flos", "FLOS, signed", "without the absolute value", {"signed": True}, printed=False),
+            Row("minns", "MINNS", "classifiers on the pooled cells of two stages"),
+            Row("deepsad", "Deep SAD", "distance to a centre, anomalies pushed away"),
+            Row("deepsvdd", "Deep SVDD", "distance to a centre; sees no label", **ONCE_A_SPLIT),
+            Row(
+                "kdad",
+                "KDAD, ResNet-18 teacher",
+                "a student imitates it; sees no label (the paper's teacher is VGG-16)",
+                {"teacher": "resnet18"},
+                **ONCE_A_SPLIT,
+            ),
         ),
+        references=REFERENCE_ROWS,
         controls=CONTROL_ROWS,
+    ),
+    "q4": Question(
+        "What does each part of DevNet add?",
+        table=5,
+        rows=(
+            Row("devnet", "DevNet", "top-K of the patches (MIL-DS)"),
+            Row("ds", "DS", "the mean of the signed patch scores"),
+            Row("patch_ds", "Patch-DS", "every patch under its image's label"),
+            Row("rep", "Rep", "no score unit: the representation deviates"),
+            Row("ds_alexnet", "DS on AlexNet", "another backbone", missing=NO_WEIGHTS),
+            Row("ds_resnet50", "DS on ResNet-50", "another backbone", missing=NO_WEIGHTS),
+        ),
+        references=tuple(row for row in REFERENCE_ROWS if row.method == "mahalanobis"),
     ),
 }
 

@@ -147,10 +147,12 @@ class Maps:
         return self.plain(once), places
 
 
-def maps_path(data: Prepared, training: Training, tap: Tap, weights: str, precision: str, folder: Path) -> Path:
+def maps_path(
+    data: Prepared, training: Training, tap: Tap, architecture: str, weights: str, precision: str, folder: Path
+) -> Path:
     """Where the maps of a data set are cached; the name holds everything they depend on."""
     place = f"scale{tap.scale}-stage{tap.stage}" + (f"-grid{tap.grid}" if tap.grid != tap.stage else "")
-    name = f"{table_digest(data.table)}-{training.pixels}px-{place}-{weights}-{precision}.npy"
+    name = f"{table_digest(data.table)}-{training.pixels}px-{architecture}-{place}-{weights}-{precision}.npy"
     return folder / "maps" / data.card.name / name
 
 

@@ -96,9 +96,9 @@ def load_weights(choice: str | None, architecture: str = DEVNETS) -> Weights:
                 f"{architecture}', or name a file with --weights FILE"
             )
         choice = str(found)
+    check_choice(choice)
     path = Path(choice)
-    changed = path.stat().st_mtime_ns if path.is_file() else 0
-    return weights_of(path, architecture, changed)
+    return weights_of(path, architecture, path.stat().st_mtime_ns)
 
 
 @cache
@@ -107,10 +107,14 @@ def weights_of(path: Path, architecture: str, changed: int) -> Weights:
     return Weights(checked(read_tensors(path), str(path), architecture))
 
 
+def check_choice(choice: str | None) -> None:
+    """Misuse for a choice of weights that is neither a known word nor a file, whether or not a method reads it."""
+    if choice not in (None, "random", "imagenet") and not Path(choice).is_file():
+        raise Misuse(f"no weights file {choice}: expected a .safetensors or .pth file, or 'imagenet' or 'random'")
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors or PyTorch file; nothing is unpickled that could run code."""
-    if not path.is_file():
-        raise Misuse(f"no weights file {path}: expected a .safetensors or .pth file, or 'imagenet' or 'random'")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -9,17 +9,18 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
+from devnetlib.backbones import build_backbone
 from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS, Detector
 from devnetlib.metrics import auroc
-from devnetlib.network import ResNet18, initialise
-from devnetlib.study.execution import Collapse, Machine, execute, execute_all
+from devnetlib.network import initialise
+from devnetlib.study.execution import Collapse, Machine, check_scores, execute, execute_all
 from devnetlib.study.results import collect, partition_path, read, scores_path
 from devnetlib.study.workers import process_pool
 
@@ -32,11 +33,11 @@ ONE = Machine(threads=1)  # so that the tests take no longer beside another busy
 class Constant(Detector):
     """A detector that gives every image the value that it was built with."""
 
-    schedule: ClassVar[dict[str, Any]] = {"updates": 0}
+    schedule: ClassVar = {"": {"updates": 0}}
 
     def __init__(self, generator: torch.Generator, *, stage: int = 3, value: float = 1.0):
         super().__init__()
-        self.backbone, self.value = ResNet18(stage), value
+        self.backbone, self.value = build_backbone("resnet18", stage), value
         initialise(self.backbone, generator)
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
@@ -87,8 +88,8 @@ def test_the_origin_says_what_is_needed_to_judge_a_difference_and_names_no_machi
     )
 
 
-@pytest.mark.parametrize("method", ["flos", "bce", "mahalanobis", "untrained", "shuffled"])
-def test_every_method_and_treatment_runs_in_the_frozen_lane(toy_runs, method):
+@pytest.mark.parametrize("method", ["flos", "minns", "deepsad", "nearest", "rep", "untrained", "shuffled", "border"])
+def test_every_kind_of_method_and_treatment_runs_in_the_frozen_lane(toy_runs, method):
     (run,) = small_frozen(toy_runs, method)
     scores, partition = execute(run, ONE)
     assert 0 <= auroc(scores.values, scores.labels) <= 1
@@ -105,6 +106,18 @@ def test_the_grey_probe_has_the_sign_under_which_the_labelled_anomalies_lie_abov
     labels = [0] * len(partition.train) + [1] * len(partition.labelled)
     sign = 1 if auroc([mean[name] for name in known], labels) >= 0.5 else -1
     np.testing.assert_allclose(scores.values, [sign * mean[name] for name in partition.test], rtol=1e-6)
+
+
+def test_a_probe_may_be_constant_and_is_stored(toy_runs, tmp_path):
+    (scores,), failures = execute_all(toy_runs("size"), tmp_path, ONE)
+    assert failures == [] and set(scores.score) == {96.0 * 96} and auroc(scores.values, scores.labels) == 0.5
+
+
+def test_scores_that_differ_by_less_than_single_precision_tells_are_a_collapse(toy_runs):
+    (run,) = toy_runs()
+    with pytest.raises(Collapse):
+        check_scores(run, 5 + np.linspace(0, 1e-7, 10))
+    check_scores(run, 5 + np.linspace(0, 1e-3, 10))
 
 
 def test_constant_scores_of_a_detector_are_a_collapse_and_not_stored(constant, toy_runs, tmp_path):
@@ -137,9 +150,8 @@ def test_a_run_that_names_other_weights_than_those_at_hand_is_refused(toy_runs):
 
 def test_the_layers_that_the_weights_lack_are_refused_when_frozen_and_recorded_when_trained(toy_runs, trunk):
     from devnetlib.study.planning import plan
-    from devnetlib.study.weights import load_weights
 
-    machine, weights = Machine(weights=str(trunk), threads=1), load_weights(str(trunk))
+    machine, weights = Machine(weights=str(trunk), threads=1), str(trunk)
     (trained,) = plan("toy", "devnet", "smoke", weights, options={"stage": 4})
     scores, _ = execute(trained, machine)
     assert all(key.startswith("layer4.") for key in scores.origin["untrained_keys"])
@@ -253,9 +265,8 @@ def test_a_grid_that_is_killed_or_interrupted_keeps_its_finished_runs_and_ends_a
 @pytest.mark.slow
 def test_devnet_learns_elpv_in_the_frozen_lane(trunk, tmp_path):
     from devnetlib.study.planning import plan
-    from devnetlib.study.weights import load_weights
 
-    runs = plan("elpv", "devnet", "quick", load_weights(str(trunk)), splits=[42])
+    runs = plan("elpv", "devnet", "quick", str(trunk), splits=[42])
     (scores,), failures = execute_all(runs, tmp_path, Machine(weights=str(trunk)))
     assert failures == [] and len(scores.score) == 377 + 705
     assert auroc(scores.values, scores.labels) >= 0.80

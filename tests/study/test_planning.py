@@ -58,7 +58,7 @@ def test_splits_draws_and_seeds_are_crossed():
 
 def test_options_come_typed_and_only_those_that_depart_from_the_profile_are_kept():
     (plain,) = plan("toy", "devnet", "quick", "random")
-    implied = PROFILES["quick"].options | {"signed": "false", "top_k": "0.1"}
+    implied = {"stage": 3, "n_scales": "1", "heads": 16, "signed": "false", "top_k": "0.1"}
     assert plain.options == {} and plan("toy", "devnet", "quick", "random", options=implied) == [plain]
     (other,) = plan("toy", "devnet", "quick", "random", options={"signed": "TRUE", "stage": "2", "margin": "4"})
     assert other.options == {"signed": True, "stage": 2, "margin": 4.0}
@@ -73,9 +73,29 @@ def test_what_is_not_trained_says_so_in_its_run(method):
 
 def test_the_grid_of_a_question_is_every_row_crossed_with_splits_and_draws():
     runs = question_grid("q1", "quick", "random")
-    rows = QUESTIONS["q1"].rows + QUESTIONS["q1"].controls
-    assert len(runs) == len({run.key for run in runs}) == len(rows) * len(SPLITS) * len(DRAWS)
+    expected = sum(len(row.splits) * len(row.draws) for row in QUESTIONS["q1"].all_rows)
+    assert len(runs) == len({run.key for run in runs}) == expected
+    crossed = {(run.split, run.draw) for run in runs if run.method == "flos"}
+    assert crossed == {(split, draw) for split in SPLITS for draw in DRAWS}
     assert {run.method for run in question_grid("q1", "quick", "random", methods=["flos", "grey"])} == {"flos", "grey"}
+
+
+def test_a_row_that_publishes_fewer_runs_is_planned_with_those_and_with_splits_beyond_the_usual_ones():
+    runs = question_grid("q1", "quick", "random", methods=["kdad"], splits=[0, 4, 42], draws=[0, 1])
+    assert {(run.split, run.draw) for run in runs} == {(0, 0), (42, 0)}
+    assert all(run.options == {"teacher": "resnet18"} for run in runs)
+
+
+def test_rows_that_cannot_be_published_are_planned_only_by_name():
+    assert not any(run.method == "ds_alexnet" for run in question_grid("q4", "smoke", "random"))
+    assert {run.weights for run in question_grid("q4", "smoke", "random", methods=["ds_alexnet"])} == {"random"}
+
+
+def test_the_schedule_of_a_methods_authors_is_resolved_when_its_run_is_planned():
+    (own,) = plan("toy", "deepsvdd", "released", "random")
+    assert (own.weights, own.training.trains, own.training.pixels, own.training.rotation) == ("none", "own", 32, 0)
+    (rare,) = plan("toy", "deepsad", "quick", "random")
+    assert not rare.training.balanced and rare.training.trains == "head" and rare.training.decay_at == (450,)
 
 
 def test_an_unknown_question_or_row_is_refused_with_the_valid_ones():

@@ -73,11 +73,11 @@ def test_lanes_are_named_by_what_is_trained():
 
 def test_the_released_recipe_is_the_released_codes():
     assert PROFILES["released"].training == Training(
-        "all", 448, 1000, 48, 2e-4, decay_every=200, decay_factor=0.1, weight_decay=1e-5, clip=1.0, rotation=180.0
+        "all", 448, 1000, 48, 2e-4, decay_at=(200, 400, 600, 800), weight_decay=1e-5, clip=1.0, rotation=180.0
     )
 
 
 def test_every_row_of_a_question_is_a_row_of_its_own():
     for question in QUESTIONS.values():
-        rows = [(row.method, str(row.options)) for row in question.rows + question.controls]
+        rows = [(row.method, str(row.options)) for row in question.all_rows]
         assert len(set(rows)) == len(rows)

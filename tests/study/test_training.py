@@ -34,6 +34,13 @@ def test_half_of_every_batch_is_labelled_and_all_is_normal_without_labels(toy_ru
     assert without.shape == (run.training.updates, run.training.batch) and (without < 30).all()
 
 
+def test_unbalanced_batches_walk_through_all_images_whatever_their_label(toy_runs):
+    (run,) = toy_runs()
+    training = replace(run.training, balanced=False, batch=8, updates=5)
+    positions = np.array(list(batches(30, 10, training, *map(np.random.default_rng, (0, 1)))))
+    assert positions.shape == (5, 8) and sorted(positions.ravel()) == list(range(40))
+
+
 def plain_losses(detector, updates, training) -> list[float]:
     """Losses of torchvision's ResNet-18 with a 1x1 convolution, trained as anyone would write it."""
     from torchvision.models import resnet18
@@ -67,6 +74,7 @@ def test_fine_tuning_equals_a_plain_loop_over_torchvisions_network(toy, toy_runs
     rows = row_numbers(toy, partition_of(run, toy))
     bank = image_bank(toy.table, toy.root, run.training.pixels, machine.cache)
     detector, _ = build_detector(run, machine)
-    updates = list(batch_stream(run, lane_inputs(run, detector, toy, bank, machine), rows))
+    inputs = lane_inputs(run, detector, toy, bank, machine)
+    updates = list(batch_stream(run, inputs, rows["train"], rows["labelled"]))
     expected = plain_losses(detector, updates, run.training)
     assert fit(detector, updates, run.training) == pytest.approx(expected, rel=2e-3)

@@ -9,8 +9,15 @@ from safetensors.torch import save_file
 
 from devnetlib.errors import Misuse
 from devnetlib.network import ResNet18, initialise
-from devnetlib.study import weights as weights_module
-from devnetlib.study.weights import RANDOM, download, fetch_imagenet, load_backbone, load_weights
+from devnetlib.study.weights import (
+    ARCHITECTURES,
+    RANDOM,
+    download,
+    fetch_imagenet,
+    imagenet_url,
+    load_backbone,
+    load_weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +90,24 @@ def test_a_trunk_and_the_whole_file_are_the_same_weights_as_far_as_both_go(whole
     trunk = {key: value for key, value in whole.items() if not key.startswith(("layer4", "fc"))}
     torch.save(whole, tmp_path / "whole.pth")
     short, full = load_weights(saved(trunk)), load_weights(str(tmp_path / "whole.pth"))
-    assert short.name(3) == full.name(3) and len(full.name(3)) == 16
-    assert short.name(4) != full.name(4) and full.name(3) != full.name(4)
-    assert short.missing(3) == full.missing(4) == [] and all(key.startswith("layer4.") for key in short.missing(4))
+    three, four = ResNet18(3), ResNet18(4)
+    assert short.name(three) == full.name(three) and len(full.name(three)) == 16
+    assert short.name(four) != full.name(four) and full.name(three) != full.name(four)
+    assert short.missing(three) == full.missing(four) == []
+    assert all(key.startswith("layer4.") for key in short.missing(four))
 
 
 def test_a_changed_number_changes_the_name(whole, saved):
     moved = whole | {"bn1.bias": whole["bn1.bias"] + 1e-3}
-    assert load_weights(saved(moved, "moved.safetensors")).name(1) != load_weights(saved(whole)).name(1)
+    stage = ResNet18(1)
+    assert load_weights(saved(moved, "moved.safetensors")).name(stage) != load_weights(saved(whole)).name(stage)
+
+
+def test_a_file_that_has_changed_since_it_was_read_is_read_again(whole, saved):
+    first = load_weights(saved(whole)).name(ResNet18(1))
+    path = saved(whole | {"bn1.bias": whole["bn1.bias"] + 1e-3})
+    os.utime(path, ns=(0, 1))
+    assert load_weights(path).name(ResNet18(1)) != first
 
 
 def test_a_backbone_takes_the_weights_and_keeps_its_own_where_they_end(whole, saved):
@@ -111,7 +128,7 @@ def test_random_weights_are_the_same_for_every_run_so_that_their_maps_can_be_cac
     one, other = ResNet18(2), ResNet18(2)
     assert load_backbone(one, RANDOM, True) == load_backbone(other, RANDOM, True) == []
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-    assert RANDOM.name(3) == "random"
+    assert RANDOM.name(one) == "random"
 
 
 def test_without_a_choice_imagenet_weights_are_used_where_they_are_and_random_ones_where_not(
@@ -120,10 +137,10 @@ def test_without_a_choice_imagenet_weights_are_used_where_they_are_and_random_on
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.delenv("DEVNET_WEIGHTS", raising=False)
     assert load_weights(None) == RANDOM
-    with pytest.raises(Misuse, match="no ImageNet weights at hand: run 'make weights'"):
+    with pytest.raises(Misuse, match="no ImageNet weights of ResNet-18 at hand: run 'python -m devnetlib weights"):
         load_weights("imagenet")
     monkeypatch.setenv("DEVNET_WEIGHTS", saved(whole))
-    assert load_weights(None).name(4) == load_weights("imagenet").name(4) != "random"
+    assert load_weights(None).name(ResNet18(4)) == load_weights("imagenet").name(ResNet18(4)) != "random"
     assert fetch_imagenet() == "ImageNet weights: some.safetensors"
     monkeypatch.setenv("DEVNET_WEIGHTS", str(tmp_path / "absent.pth"))
     with pytest.raises(Misuse, match=r"absent\.pth"):
@@ -133,11 +150,31 @@ def test_without_a_choice_imagenet_weights_are_used_where_they_are_and_random_on
 def test_a_download_that_fails_is_told_in_a_line_and_leaves_nothing(monkeypatch, tmp_path):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
-        monkeypatch.setattr(weights_module, "IMAGENET_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/weights.pth")
-        said = download(tmp_path / "checkpoints" / weights_module.IMAGENET_FILE)
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/weights.pth"
+        said = download(url, tmp_path / "checkpoints" / ARCHITECTURES["resnet18"].file)
     assert said.startswith("no ImageNet weights (") and "make weights" in said and "\n" not in said
     assert list((tmp_path / "checkpoints").iterdir()) == [] and socket.getdefaulttimeout() is None
 
 
 def test_the_trunk_has_everything_up_to_stage_3(trunk):
-    assert load_weights(str(trunk)).missing(3) == []
+    assert load_weights(str(trunk)).missing(ResNet18(3)) == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_file_we_look_for_is_the_one_that_torchvision_calls_imagenet1k_v1(architecture):
+    assert imagenet_url(architecture).endswith("/" + ARCHITECTURES[architecture].file)
+
+
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "resnet18"])
+def test_the_weights_of_one_architecture_are_refused_for_another_by_their_keys(architecture, whole, saved):
+    with pytest.raises(Misuse, match=f"not the weights of {ARCHITECTURES[architecture].title}"):
+        load_weights(saved(whole), architecture)
+
+
+@pytest.mark.parametrize("architecture", ["vgg16", "alexnet", "resnet50"])
+def test_without_weights_another_network_is_random_only_where_that_is_asked_for(architecture, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    assert load_weights("random", architecture) == RANDOM
+    for choice in (None, "imagenet"):
+        with pytest.raises(Misuse, match=f"at hand: run 'python -m devnetlib weights {architecture}'"):
+            load_weights(choice, architecture)

@@ -1,0 +1,54 @@
+"""The controls: what a probe reads, what a border sees."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from devnetlib.methods.controls import CONTROLS, Border, Images, outer_ring
+
+NOTHING = np.zeros(0)
+
+
+def images(files: Sequence[Path] = (), ids: Sequence[str] = (), pixels: np.ndarray = NOTHING) -> Images:
+    """What a probe is shown, of which it reads one part."""
+    return Images(pixels, files, ids)
+
+
+def test_grey_is_the_mean_of_the_pixels():
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
+    assert CONTROLS["grey"].value(images(pixels=pixels)).tolist() == [5.5, 17.5]
+
+
+def test_size_is_the_number_of_pixels_of_the_file(tmp_path):
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for file, size in zip(files, [(4, 3), (10, 20)], strict=True):
+        Image.new("L", size).save(file)
+    assert CONTROLS["size"].value(images(files=files)).tolist() == [12, 200]
+
+
+def test_order_reads_the_digits_of_the_id_and_no_word_that_may_name_the_class():
+    assert CONTROLS["order"].value(images(ids=["kos01_Part5_0", "good-012", "Y30", "none"])).tolist() == [
+        150,
+        12,
+        30,
+        0,
+    ]
+
+
+def test_the_outer_ring_of_a_map_is_its_edge_cells():
+    maps = torch.arange(20.0).view(1, 1, 4, 5)
+    ring = outer_ring(maps)
+    assert ring.shape == (1, 1, 14, 1)
+    assert sorted(ring.flatten().tolist()) == [n for n in range(20) if n not in (6, 7, 8, 11, 12, 13)]
+
+
+def test_only_the_border_moves_the_score_of_the_border_control(generator, noise):
+    detector, maps = Border(generator, stage=1, n_scales=1), noise(2, 64, 5, 5)
+    inside, edge = maps.clone(), maps.clone()
+    inside[:, :, 1:-1, 1:-1] += 100
+    edge[:, :, 0, 0] += 100
+    torch.testing.assert_close(detector.score([inside]), detector.score([maps]))
+    assert not torch.allclose(detector.score([edge]), detector.score([maps]))
