@@ -23,13 +23,11 @@ venv: python ## set up .venv from requirements.lock, and look for ImageNet weigh
 	@$(PYTHON) devnetlib/environment.py full
 	@test -e .venv/weights-asked || { $(RUN) -m devnetlib weights; touch .venv/weights-asked; }
 
-# Methods that need seconds a run; those with networks of their own take minutes and are run once.
-FAST := devnet,flos,bce,minns,deepsad,mahalanobis,grey,size,order,border,untrained,shuffled
-SLOW := kdad,deepsvdd
+# Rows that take seconds a run on one set of kept maps; `python -m devnetlib study q1` runs the others, too.
+FAST := devnet,flos,bce,deepsad,mahalanobis,grey,size,order,untrained,shuffled
 
 study: venv ## everything: set-up, Q1 on ELPV in the frozen lane, the notebooks, the book
 	@$(RUN) -m devnetlib study q1 --profile quick --methods $(FAST)
-	@$(RUN) -m devnetlib study q1 --profile quick --methods $(SLOW) --splits 0 --draws 0
 	@$(RUN) book/_ext/building.py
 
 book: python ## execute the notebooks on stored results and build the book (no torch needed)

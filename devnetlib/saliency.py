@@ -31,12 +31,14 @@ class GuidedRelu(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
+        """max(x, 0)."""
         y = x.clamp(min=0)
         context.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
+        """The gradient where it and x are above 0, else 0."""
         (y,) = context.saved_tensors
         return gradient.clamp(min=0) * (y > 0)
 

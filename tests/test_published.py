@@ -58,3 +58,20 @@ def test_the_readme_quotes_the_published_numbers():
     assert numbers()["elpv_laptop_aurocs"] in readme
     for method in ("devnet", "mahalanobis"):
         assert f"{cell(published(), 'elpv', method, 'quick').values().mean():.3f}" in readme
+
+
+def mean(method: str, **options: object) -> float:
+    return float(cell(published(), "elpv", method, "quick", options=options).values().mean())
+
+
+def test_ten_labels_do_not_help_a_closed_form_on_elpv():
+    assert mean("lda") < mean("mahalanobis")
+
+
+def test_top_k_rows_lie_above_their_pooled_counterpart_and_the_nearest_patch_among_them():
+    assert mean("bce") > mean("logistic") + 0.02 and mean("devnet", signed=True) > mean("ds") + 0.02
+    assert mean("devnet") < mean("nearest") < mean("bce")
+
+
+def test_the_file_number_gives_labels_of_elpv_away():
+    assert mean("order") > 0.7

@@ -32,7 +32,7 @@ class Probe:
 @dataclass(frozen=True)
 class Treatment:
     """A detector whose training or sight is made worthless: no update at all, normals labelled as anomalies, or the
-    border of the image alone."""
+    border of the map alone."""
 
     detector: type[Detector]
     untrained: bool = False
@@ -69,7 +69,11 @@ def outer_ring(maps: Tensor) -> Tensor:
 
 
 class Border(DevNet):
-    """DevNet whose score sees nothing but the outer ring of cells; trained as usual. Options as in `DevNet`."""
+    """DevNet whose score reads the outer ring of cells alone; trained as usual. Options as in `DevNet`.
+
+    Cells overlap: at stage 3 one sees 211 x 211 pixels, so at 224 px the ring together still sees the whole image,
+    but what lies at its edge best.
+    """
 
     def outputs(self, maps: list[Tensor]) -> Tensor:
         """Scores (N,heads) of the border."""

@@ -136,9 +136,14 @@ def published_values(dataset: str, question: str) -> dict[str, NDArray[np.float6
     return {title: runs.values() for title, runs in cells.items() if runs.runs}
 
 
+LANDING = ("devnet", "flos", "minns", "deepsad", "deepsvdd", "kdad", "bce", "mahalanobis", "grey", "shuffled")
+
+
 def landing(path: Path) -> str:
-    """Q1 on ELPV: every published run beside the printed number. Returns the alternative text."""
-    values, printed = published_values("elpv", "q1"), printed_value("elpv", "devnet")[0]
+    """Q1 on ELPV: every published run of the main rows beside the printed number. Returns the alternative text."""
+    shown = {row.title for row in asked("q1").all_rows if row.method in LANDING and "signed" not in row.options}
+    values = {title: runs for title, runs in published_values("elpv", "q1").items() if title in shown}
+    printed = printed_value("elpv", "devnet")[0]
     figure, (ax,) = axes(7.5, 1.2 + 0.34 * len(values))
     run_points(values, printed, ax)
     figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)

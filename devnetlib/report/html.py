@@ -70,7 +70,7 @@ def methods_table_html(dataset: str) -> str:
         "p",
         escape(
             f"{dataset}, profile quick, published ({weights_line(records, ['published'])}). AUROC is the mean over "
-            "runs, seconds the median of a run on kept maps, memory the most that a run held, maps from disk included."
+            "runs, seconds the median of a run on kept maps, memory the peak of a run in a process of its own."
         ),
         class_="table-caption",
     )

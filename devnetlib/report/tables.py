@@ -53,7 +53,7 @@ class Summary:
     f1_max: float
     weights: str
     seconds: float  # median over runs
-    peak_mb: int  # largest over runs
+    peak_mb: int  # least over runs: a process keeps what earlier runs used, so the others say more than a run needs
 
 
 def summary(runs: Cell) -> Summary | None:
@@ -75,7 +75,7 @@ def summary(runs: Cell) -> Summary | None:
         f1_max=float(np.mean([f1_max(s.values, s.labels) for s in scores])),
         weights=weights_title(runs.any.run.weights),
         seconds=float(np.median([s.origin["seconds"] for s in scores])),
-        peak_mb=max(s.origin["peak_mb"] for s in scores),
+        peak_mb=min(s.origin["peak_mb"] for s in scores),
     )
 
 
@@ -199,8 +199,11 @@ def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
 def method_records(dataset: str, profile: str = "quick") -> list[dict[str, Any]]:
     """One record a method or control, in the order of the questions that have a row for it: what `table_records` says,
     each row once."""
-    records = [r for name in QUESTIONS for r in table_records(dataset, name, profile)]
-    return list({(r["method"], *sorted(r["options"].items())): r for r in reversed(records)}.values())[::-1]
+    found: dict[str, dict[str, Any]] = {}
+    for name in QUESTIONS:
+        for record in table_records(dataset, name, profile):
+            found.setdefault(f"{record['method']} {sorted(record['options'].items())}", record)
+    return list(found.values())
 
 
 def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("published", "yours")) -> str:

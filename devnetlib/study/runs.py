@@ -138,7 +138,7 @@ CONTROL_ROWS = (
     Row("grey", "Mean grey level", "one number an image, nothing learned"),
     Row("size", "Image size", "pixels of the file"),
     Row("order", "File number", "the digits of the image's id"),
-    Row("border", "DevNet, border only", "sees the outer ring of cells alone"),
+    Row("border", "DevNet, border only", "reads the outer ring of cells alone"),
     Row("untrained", "DevNet, untrained head", "the head as it was initialised"),
     Row("shuffled", "DevNet, shuffled labels", "ten normal images labelled as anomalies"),
 )
