@@ -6,6 +6,12 @@ import pytest
 import torch
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread_for_fixtures() -> None:
+    """What a module trains for all its tests is trained before any fixture of a single test is set up."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., torch.Tensor]:
     """`noise(*shape, seed=0)`: standard normal numbers."""

@@ -34,6 +34,15 @@ def test_the_training_normals_fill_the_range_from_0_to_1(generator, noise):
     assert ranged.min() == 0 and ranged.max() == pytest.approx(1)
 
 
+def test_the_centre_is_the_mean_code_of_the_training_normals_as_they_are_scored(generator, noise):
+    detector, images = DeepSvdd(generator, pretraining=3), noise(10, 3, 32, 32).abs()
+    detector.prepare([images], [images[:0]])
+    with torch.inference_mode():
+        codes = detector.eval().encode(detector.inputs(images))
+        torch.testing.assert_close(detector.centre, centre_of(codes))
+        torch.testing.assert_close(detector.score([images]), squared_distance(codes, detector.centre))
+
+
 def test_pretraining_lowers_the_reconstruction_error(generator, noise):
     detector = DeepSvdd(generator, pretraining=30, pretraining_rate=1e-3)
     losses = detector.pretrain(noise(20, 3, 32, 32).sigmoid())

@@ -22,6 +22,16 @@ def test_the_focal_loss_of_two_scores_is_the_value_worked_out_by_hand():
     assert focal_loss(scores, torch.tensor([0.0, 1.0])).item() == pytest.approx(by_hand)
 
 
+def test_bce_takes_the_cross_entropy_and_flos_the_focal_loss_with_exponent_2_unless_another_is_asked_for(
+    generator, noise
+):
+    scores, labels = noise(20) * 4, (noise(20, seed=1) > 0).float()
+    entropy = F.binary_cross_entropy_with_logits(scores, labels)
+    torch.testing.assert_close(Bce(generator, stage=1).loss(scores, labels), entropy)
+    torch.testing.assert_close(Flos(generator, stage=1).loss(scores, labels), focal_loss(scores, labels, 2.0))
+    torch.testing.assert_close(Flos(generator, stage=1, gamma=0.0).loss(scores, labels), entropy)
+
+
 @pytest.mark.parametrize("method", [Flos, Bce])
 def test_the_loss_falls_when_anomalies_rise_above_normals(method, generator):
     detector = method(generator, stage=1)

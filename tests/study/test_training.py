@@ -9,6 +9,7 @@ from torch import nn
 
 from devnetlib.data.images import image_bank
 from devnetlib.deviation import deviation_loss, reference_scores
+from devnetlib.methods import Detector
 from devnetlib.study.execution import (
     Machine,
     batch_stream,
@@ -39,6 +40,28 @@ def test_unbalanced_batches_walk_through_all_images_whatever_their_label(toy_run
     training = replace(run.training, balanced=False, batch=8, updates=5)
     positions = np.array(list(batches(30, 10, training, *map(np.random.default_rng, (0, 1)))))
     assert positions.shape == (5, 8) and sorted(positions.ravel()) == list(range(40))
+
+
+class Slope(Detector):
+    """One number that is scored as it is and whose gradient is always 1: Adam moves it by the learning rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(1))
+
+    def outputs(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        return self.value.expand(len(maps[0]), 1)
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return outputs.mean()
+
+
+def test_the_rate_is_a_tenth_of_what_it_was_after_each_update_of_decay_at(toy_runs):
+    (run,) = toy_runs(profile="quick")
+    training = replace(run.training, updates=7, learning_rate=0.1, weight_decay=0.0, decay_at=(2, 4))
+    updates = [([torch.zeros(1)], torch.zeros(1, dtype=torch.long), torch.zeros(1))] * training.updates
+    steps = -np.diff(fit(Slope(), updates, training))
+    np.testing.assert_allclose(steps, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-3)
 
 
 def plain_losses(detector, updates, training) -> list[float]:

@@ -2,16 +2,19 @@
 
 import os
 import socket
+from itertools import permutations
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from devnetlib.backbones import build_backbone
 from devnetlib.errors import Misuse
 from devnetlib.network import ResNet18, initialise
 from devnetlib.study.weights import (
     ARCHITECTURES,
     RANDOM,
+    checked,
     download,
     fetch_imagenet,
     imagenet_url,
@@ -165,10 +168,25 @@ def test_the_file_we_look_for_is_the_one_that_torchvision_calls_imagenet1k_v1(ar
     assert imagenet_url(architecture).endswith("/" + ARCHITECTURES[architecture].file)
 
 
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "resnet18"])
-def test_the_weights_of_one_architecture_are_refused_for_another_by_their_keys(architecture, whole, saved):
-    with pytest.raises(Misuse, match=f"not the weights of {ARCHITECTURES[architecture].title}"):
-        load_weights(saved(whole), architecture)
+def placeholders(architecture: str) -> dict[str, torch.Tensor]:
+    """Tensors of the keys and shapes of a network, which take no memory."""
+    return {
+        key: torch.zeros(()).expand(value.shape) for key, value in build_backbone(architecture).state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(("given", "wanted"), list(permutations(ARCHITECTURES, 2)))
+def test_the_weights_of_one_architecture_are_refused_for_another_by_their_keys_and_shapes(given, wanted):
+    tensors = placeholders(given)
+    assert checked(tensors, "some.pth", given)
+    with pytest.raises(Misuse, match=rf"some\.pth: not the weights of {ARCHITECTURES[wanted].title} \(") as caught:
+        checked(tensors, "some.pth", wanted)
+    assert any(key in str(caught.value) for key in tensors)
+
+
+def test_a_file_of_another_architecture_than_the_one_asked_for_is_refused(whole, saved):
+    with pytest.raises(Misuse, match=r"some\.safetensors: not the weights of VGG-16"):
+        load_weights(saved(whole), "vgg16")
 
 
 @pytest.mark.parametrize("architecture", ["vgg16", "alexnet", "resnet50"])
