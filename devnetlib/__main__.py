@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from devnetlib.errors import Misuse, unknown
+from devnetlib.data.splits import FORMS
+from devnetlib.errors import Incomplete, Misuse, unknown
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
 
@@ -65,8 +66,14 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--reading", help="a reading of its card (default: the card's first)")
     run.add_argument("--method", default="devnet", help="a method or a control (default: devnet)")
     run.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
-    run.add_argument("--protocol", default="general", help="how images are divided (default: general)")
+    run.add_argument("--protocol", default="general", help=f"{', '.join(FORMS)} (default: general)")
     run.add_argument("--anomalies", type=int, default=10, help="labelled anomalies (default: 10)")
+    run.add_argument(
+        "--contamination",
+        type=float,
+        default=0.0,
+        help="share of anomalies among the images trained as normal, up to the protocol's (default: 0)",
+    )
     for axis, what in (
         ("split", "which normals train"),
         ("draw", "which anomalies are labelled"),
@@ -89,10 +96,12 @@ def parser() -> argparse.ArgumentParser:
     study = add("study", parents=[machine], help="execute the whole grid of a question")
     study.add_argument("question", nargs="?", default="q1", choices=[*QUESTIONS, "all"], help="(default: q1)")
     study.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
-    study.add_argument("--datasets", type=names, default=["elpv"], help="separated by commas (default: elpv)")
+    study.add_argument(
+        "--datasets", type=names, default=["elpv"], help="NAME or NAME:READING, by commas (default: elpv)"
+    )
     study.add_argument("--methods", type=names, default=[], help="only these rows, separated by commas (default: all)")
-    study.add_argument("--splits", type=numbers, default=list(SPLITS), help=f"(default: {span(SPLITS)})")
-    study.add_argument("--draws", type=numbers, default=list(DRAWS), help=f"(default: {span(DRAWS)})")
+    study.add_argument("--splits", type=numbers, help=f"(default: those published, {span(SPLITS)} of most data sets)")
+    study.add_argument("--draws", type=numbers, help=f"(default: {span(DRAWS)})")
     study.add_argument(
         "--workers", type=positive, default=os.cpu_count() or 1, help="runs side by side (default: all cores)"
     )
@@ -101,6 +110,11 @@ def parser() -> argparse.ArgumentParser:
     data = add("data", help="list, prepare or verify data sets")
     data.add_argument("action", choices=["list", "prepare", "verify"])
     data.add_argument("dataset", nargs="?")
+    data.add_argument(
+        "--from", dest="source", type=Path, help="folder or archive of the release (default: DEVNET_RAW/NAME)"
+    )
+    data.add_argument("--link", action="store_true", help="read the files where they lie instead of copying them")
+    data.add_argument("--reading", help="a reading of the card (default: the card's first)")
     data.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
     data.add_argument("--json", action="store_true", help="machine-readable")
     data.set_defaults(function=command_data)
@@ -166,6 +180,7 @@ def command_run(args: argparse.Namespace) -> int:
     from devnetlib.study.planning import plan
 
     axes = {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
+    axes |= {"contamination": args.contamination}
     axes |= {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
     runs = plan(args.dataset, args.method, args.profile, args.weights, **axes)
 
@@ -209,30 +224,28 @@ def command_data(args: argparse.Namespace) -> int:
 
     if args.action == "list":
         rows = prepare.overview(args.data_root)
-        lines = (
-            f"{row['name']:12} {'present' if row['present'] else 'missing'}  {row['counts']}  {row['licence']}"
-            for row in rows
-        )
-        print(json.dumps(rows) if args.json else "\n".join(lines))
+        print(json.dumps(rows) if args.json else "\n".join(map(overview_line, rows)))
         return 0
     if args.dataset is None:
         raise Misuse(f"data {args.action}: name a data set, such as elpv ('data list' shows them)")
-    prepared = prepare.prepare(args.dataset, data_root=args.data_root)
-    found = prepare.counts(prepared.table)
+    root = args.data_root or prepare.default_data_root()
+    remarks = prepare.get(args.dataset, args.source, args.link, root) if args.action == "prepare" else []
+    prepared = prepare.prepare(args.dataset, args.reading, root)
+    expected, found = prepared.card.facts["counts"][prepared.reading], prepare.counts(prepared.table)
     faults = prepare.verify(prepared) if args.action == "verify" else []
-    report = {
-        "name": args.dataset,
-        "reading": prepared.reading,
-        "counts": found,
-        "faults": faults,
-        "root": str(prepared.root),
-    }
-    print(
-        json.dumps(report)
-        if args.json
-        else "\n".join([f"{args.dataset} ({prepared.reading}): {found} in {prepared.root}", *faults])
-    )
-    return int(bool(faults) or found != prepared.card.facts["counts"][prepared.reading])
+    if found != expected:
+        faults.append(f"counts {found}, expected {expected}: see what the card says of the release")
+    report = {"name": args.dataset, "reading": prepared.reading, "counts": found, "remarks": remarks, "faults": faults}
+    report["root"] = str(prepared.root)
+    head = f"{args.dataset} ({prepared.reading}): {found} in {prepared.root}"
+    print(json.dumps(report) if args.json else "\n".join([head, *remarks, *faults]))
+    return int(bool(faults))
+
+
+def overview_line(row: dict[str, Any]) -> str:
+    """One line of `data list`."""
+    present = "present" if row["present"] else "missing"
+    return f"{row['name']:12} {present}  {row['counts']}, expected {row['expected']}  {row['licence']}"
 
 
 def command_table(args: argparse.Namespace) -> int:
@@ -285,7 +298,7 @@ def main(words: list[str] | None = None) -> int:
     args = parser().parse_args(words)
     try:
         return args.function(args)
-    except (Misuse, DamagedScores) as error:
+    except (Misuse, DamagedScores, Incomplete) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, Misuse) else 1
     except KeyboardInterrupt:

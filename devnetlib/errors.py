@@ -14,3 +14,8 @@ def unknown(kind: str, found: object, valid: Iterable[str]) -> Misuse:
     near = get_close_matches(str(found), valid, n=1)
     suggestion = f" (did you mean {near[0]!r}?)" if near else ""
     return Misuse(f"unknown {kind} {found!r}{suggestion}: valid are {', '.join(valid)}")
+
+
+class Incomplete(ValueError):
+    """Files that are not what they should be: a release that lacks some, an archive that is damaged or hostile. One
+    line that names them."""

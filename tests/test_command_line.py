@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devnetlib.__main__ import main, numbers, parser
+from devnetlib.data.manifests import datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = {"dataset", "method", "profile", "split", "draw", "seed", "key", "auroc", "average_precision", "weights"}
@@ -57,6 +58,10 @@ def test_an_unknown_word_ends_in_one_line_with_the_valid_ones_and_the_nearest(co
         (["--method", "devnet", "--option", "stage=9"], "stage"),
         (["--weights", "absent.pth"], "no weights file absent.pth"),
         (["--device", "warp"], "expected auto, cpu or cuda"),
+        (["--contamination", "0.1"], "such as contamination:0.2"),
+        (["--protocol", "contamination:0.2", "--contamination", "0.3"], "takes 0 to 0.2"),
+        (["--protocol", "open-set:hol"], "did you mean 'hole'?"),
+        (["--protocol", "open-set:hole", "--anomalies", "21"], "choose 0 to 20"),
     ],
 )
 def test_other_misuse_is_one_line_too(command, words, message):
@@ -67,6 +72,15 @@ def test_other_misuse_is_one_line_too(command, words, message):
 def test_more_anomalies_than_there_are_is_misuse_with_the_numbers(command):
     status, output, errors = command(*GREY, "--anomalies", "40")
     assert status == 2 and output == "" and "40 labelled anomalies" in errors and "choose 0 to 39" in errors
+
+
+def test_a_run_of_every_protocol_is_stored_checked_and_read_back(command, tmp_path):
+    for protocol in ("general-grouped", "open-set:hole", "budget:20", "contamination:0.2"):
+        share = ["--contamination", "0.1"] if protocol.startswith("contamination") else []
+        status, output, _ = command(*GREY, "--protocol", protocol, *share, "--json")
+        assert status == 0 and json.loads(output)["key"].startswith(f"grey-{protocol.replace(':', '_')}-n10-")
+    status, output, _ = command("verify-results", "--results", str(tmp_path / "results"))
+    assert status == 0 and output.startswith("4 of 4")
 
 
 def test_a_grid_in_which_only_some_cells_fail_prints_the_others_and_exits_with_1(command, monkeypatch):
@@ -132,7 +146,7 @@ def test_help_imports_neither_torch_nor_pandas_and_lists_every_command():
 
 def test_data_sets_are_listed_and_verified(command):
     status, output, _ = command("data", "list", "--json")
-    assert status == 0 and {row["name"] for row in json.loads(output)} == {"elpv", "toy"}
+    assert status == 0 and {row["name"] for row in json.loads(output)} == set(datasets())
     status, output, _ = command("data", "verify", "toy", "--json")
     assert status == 0 and json.loads(output)["faults"] == []
 

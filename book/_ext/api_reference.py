@@ -17,7 +17,16 @@ from sphinx.ext.autodoc.mock import _MockObject
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGE = "devnetlib"
-TRAINING_LIBRARIES = ("elpv_dataset", "PIL", "platformdirs", "pooch", "safetensors", "torch", "torchvision")
+TRAINING_LIBRARIES = (
+    "elpv_dataset",
+    "imagehash",
+    "PIL",
+    "platformdirs",
+    "pooch",
+    "safetensors",
+    "torch",
+    "torchvision",
+)
 
 
 def imitate_missing(app: Sphinx, config: Config) -> None:

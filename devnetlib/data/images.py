@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from devnetlib.data.layouts.files import open_image
 from devnetlib.data.manifests import table_digest
 from devnetlib.errors import Misuse
 
@@ -21,44 +22,61 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY_MODES = {"1", "L", "LA"}
 COLOUR_MODES = {"P", "RGB", "RGBA", "CMYK"}
+Box = tuple[int, int, int, int]  # left, upper, right, lower
+
+
+def load_crops(path: Path, boxes: Sequence[Box | None], pixels: int) -> list[Image.Image]:
+    """Open an image once, grey or RGB, cut each box out of it (None: all of it) and resize what was cut to pixels x
+    pixels without keeping the aspect ratio (bilinear, as the released code).
+
+    Raises Misuse that names the file when it is missing, damaged, too large, of a mode that 8 bits cannot hold, or
+    smaller than a box.
+    """
+    image = open_image(path)
+    if image.mode not in GREY_MODES | COLOUR_MODES:
+        raise Misuse(f"{path}: mode {image.mode} does not fit into 8 bits; convert the file to 8-bit grey or RGB")
+    image = image.convert("L" if image.mode in GREY_MODES else "RGB")
+    return [cut(image, box, path).resize((pixels, pixels), Image.Resampling.BILINEAR) for box in boxes]
 
 
 def load_image(path: Path, pixels: int) -> Image.Image:
-    """Open an image, grey or RGB, and resize it to pixels x pixels without keeping the aspect ratio (bilinear, as
-    the released code).
+    """The whole of an image file, as `load_crops` reads it."""
+    return load_crops(path, [None], pixels)[0]
 
-    Raises Misuse that names the file when it is missing, damaged, too large, or of a mode that 8 bits cannot hold.
-    """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in GREY_MODES | COLOUR_MODES:
-                raise Misuse(
-                    f"{path}: mode {image.mode} does not fit into 8 bits; convert the file to 8-bit grey or RGB"
-                )
-            return image.convert("L" if image.mode in GREY_MODES else "RGB").resize(
-                (pixels, pixels), Image.Resampling.BILINEAR
-            )
-    except Misuse:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise Misuse(
-            f"{path}: not a readable image ({error}); restore the file and run 'python -m devnetlib data verify'"
-        ) from None
+
+def cut(image: Image.Image, box: Box | None, path: Path) -> Image.Image:
+    """The part of an image inside a box; cut before it is resized, so that no pixel beyond the box weighs in."""
+    if box is None:
+        return image
+    left, upper, right, lower = box
+    if not (0 <= left < right <= image.width and 0 <= upper < lower <= image.height):
+        raise Misuse(f"{path}: {image.size} px do not hold the crop {box}; restore the file or prepare the set again")
+    return image.crop(box)
+
+
+def boxes_of(table: pd.DataFrame) -> list[Box | None]:
+    """For every row the (left, upper, right, lower) of its crop in pixels, None for a whole file."""
+    rows = table[["x", "y", "width", "height"]].itertuples(index=False, name=None)
+    crops = [tuple(map(int, row)) if row[0] != "" else None for row in rows]
+    return [crop and (crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3]) for crop in crops]
 
 
 def decode(table: pd.DataFrame, root: Path, pixels: int) -> np.ndarray:
     """All images of a table as uint8 (N,C,H,W), C = 1 if every one is grey, else 3; in parallel, with a progress
-    bar."""
-    paths = [root / file for file in table["file"]]
+    bar. A file that several rows share is opened once."""
+    boxes, rows_of = boxes_of(table), table.reset_index(drop=True).groupby("file", sort=False).indices
+    images: list[Image.Image | None] = [None] * len(table)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = tqdm(
-            pool.map(lambda path: load_image(path, pixels), paths),
-            total=len(paths),
+            pool.map(lambda item: load_crops(root / item[0], [boxes[row] for row in item[1]], pixels), rows_of.items()),
+            total=len(rows_of),
             desc="decode",
-            unit="image",
+            unit="file",
             disable=None,
         )
-        images = list(loaded)
+        for rows, crops in zip(rows_of.values(), loaded, strict=True):
+            for row, crop in zip(rows, crops, strict=True):
+                images[row] = crop
     if all(image.mode == "L" for image in images):
         return np.stack([np.asarray(image)[None] for image in images])
     return np.stack([np.asarray(image.convert("RGB")).transpose(2, 0, 1) for image in images])

@@ -43,19 +43,35 @@ def datasets() -> list[str]:
 
 @cache
 def load_card(name: str) -> Card:
-    """Read and validate the card of a data set; Misuse for an unknown name or a card that breaks the schema."""
+    """Read and validate the card of a data set, of a subset `FAMILY/SUBSET` with its own counts; Misuse for an unknown
+    name or a card that breaks the schema."""
     import jsonschema
     import yaml
 
-    if name not in datasets():
+    of, _, subset = name.partition("/")
+    if of not in datasets():
         raise unknown("data set", name, datasets())
-    facts = yaml.safe_load((MANIFESTS / f"{name}.yml").read_text())
+    facts = yaml.safe_load((MANIFESTS / f"{of}.yml").read_text())
     try:
         jsonschema.validate(facts, json.loads((MANIFESTS / "card.schema.json").read_text()))
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "top level"
         raise Misuse(f"card {name}.yml, {where}: {error.message}; data_manifests/README.md shows the form") from None
-    return Card(name, facts)
+    if subset and subset not in facts.get("subsets", {}):
+        raise unknown(f"subset of {of}", subset, facts.get("subsets", {}))
+    return Card(name, facts | facts["subsets"][subset] if subset else facts)
+
+
+def family(dataset: str) -> str:
+    """The name under which the card and the layout of a data set stand: `mvtec` for `mvtec/carpet`."""
+    return dataset.partition("/")[0]
+
+
+def in_reading(dataset: str) -> tuple[str, str]:
+    """`NAME` or `NAME:READING` as the name and the reading, the card's default where none is given; Misuse for an
+    unknown one."""
+    name, _, reading = dataset.partition(":")
+    return name, load_card(name).reading(reading or None)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -73,8 +89,8 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     table.sort_values("id")[COLUMNS].to_csv(path, index=False, lineterminator="\n")
 
 
-def read_as(table: pd.DataFrame, reading: str) -> pd.DataFrame:
-    """The rows that take part in the study under a reading: those with a label. Sorted by id, labels as int."""
+def read_as(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that take part in the study: those with a label. Sorted by id, labels as int."""
     used = table[table["label"] != ""].sort_values("id", ignore_index=True)
     return used.assign(label=used["label"].astype(int))
 

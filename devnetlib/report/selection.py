@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from devnetlib.metrics import auroc
 from devnetlib.study.results import PUBLISHED, Scores, collect
-from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run
+from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 WEIGHTS = {
@@ -44,19 +44,17 @@ class Cell:
     """The runs of one row on one data set, by (split, draw)."""
 
     runs: Mapping[tuple[int, int], Scores]
+    splits: range = SPLITS  # that are published of the data set
 
-    def values(
-        self, metric: Metric = auroc, splits: Iterable[int] = SPLITS, draws: Iterable[int] = DRAWS
-    ) -> NDArray[np.float64]:
+    def values(self, metric: Metric = auroc) -> NDArray[np.float64]:
         """The metric of every run, (S, D); NaN where a run is missing."""
-        draws = list(draws)
-        rows = [[_measured(metric, self.runs.get((split, draw))) for draw in draws] for split in splits]
+        rows = [[_measured(metric, self.runs.get((split, draw))) for draw in DRAWS] for split in self.splits]
         return np.array(rows, dtype=float)
 
     @property
     def complete(self) -> bool:
         """Whether every published split and draw is there."""
-        return all((split, draw) in self.runs for split in SPLITS for draw in DRAWS)
+        return all((split, draw) in self.runs for split in self.splits for draw in DRAWS)
 
     @property
     def any(self) -> Scores:
@@ -78,6 +76,7 @@ def cell(
     reading: str | None = None,
     protocol: str = "general",
     anomalies: int = 10,
+    contamination: float = 0.0,
     seed: int = 0,
     weights: str | None = None,
 ) -> Cell:
@@ -90,6 +89,7 @@ def cell(
         "profile": profile,
         "protocol": protocol,
         "anomalies": anomalies,
+        "contamination": contamination,
         "seed": seed,
     }
     wanted |= {"revision": REVISION} | ({"reading": reading} if reading else {})
@@ -98,12 +98,12 @@ def cell(
         for s in scores
         if all(getattr(s.run, k) == v for k, v in wanted.items())
         and dict(s.run.options) == dict(options or {})
-        and s.run.split in SPLITS
+        and s.run.split in splits_of(dataset)
         and s.run.draw in DRAWS
     ]
     names = Counter(s.run.weights for s in found)
     chosen = weights if weights in names else max(names, key=lambda name: (names[name], name != "random"), default=None)
-    return Cell({(s.run.split, s.run.draw): s for s in found if s.run.weights == chosen})
+    return Cell({(s.run.split, s.run.draw): s for s in found if s.run.weights == chosen}, splits_of(dataset))
 
 
 def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:
@@ -113,7 +113,8 @@ def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:
 
 
 def _place(run: Run) -> tuple[Any, ...]:
-    return run.dataset, run.reading, run.row, run.profile, run.protocol, run.anomalies, run.split, run.draw, run.seed
+    asked = run.dataset, run.reading, run.row, run.profile, run.protocol, run.anomalies, run.contamination
+    return *asked, run.split, run.draw, run.seed
 
 
 def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:

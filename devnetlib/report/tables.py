@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devnetlib.data.manifests import load_card
+from devnetlib.data.manifests import in_reading, load_card
 from devnetlib.errors import unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, cell, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
 from devnetlib.study.results import YOURS, Scores
-from devnetlib.study.runs import PROFILES, QUESTIONS, Question, Row
+from devnetlib.study.runs import PROFILES, QUESTIONS, Question, Row, splits_of
 
 MISSING = "—"
 CONTROLS_TO_PASS = ("mahalanobis", "shuffled", "grey")
@@ -87,12 +87,14 @@ def asked(question: str) -> Question:
 
 
 def row_cell(scores: tuple[Scores, ...], dataset: str, question: Question, row: Row, profile: str) -> Cell:
-    """The runs of one row of a question."""
+    """The runs of one row of a question, on a data set `NAME` or `NAME:READING`."""
+    name, reading = in_reading(dataset)
     return cell(
         scores,
-        dataset,
+        name,
         row.method,
         profile,
+        reading=reading,
         options=row.options,
         protocol=question.protocol,
         anomalies=question.anomalies,
@@ -103,18 +105,19 @@ def table_records(
     dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS
 ) -> list[dict[str, Any]]:
     """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that
-    re-executes it."""
-    load_card(dataset)
+    re-executes it. `dataset` is a name, or `NAME:READING`."""
+    name, reading = in_reading(dataset)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
     mine = yours(results)
     for row in of.all_rows:
-        printed = printed_value(dataset, row.method, of.table) if row.printed else None
+        printed = printed_value(name, row.method, of.table) if row.printed else None
         pair = (summary(row_cell(scores, dataset, of, row, profile)) for scores in (published(), mine))
         ours, your = (asdict(s) if s else None for s in pair)
         names = {
-            "dataset": dataset,
+            "dataset": name,
+            "reading": reading,
             "question": question,
             "method": row.method,
             "options": dict(row.options),
@@ -153,8 +156,10 @@ def span(numbers: Sequence[int]) -> str:
 def command(dataset: str, row: Row, profile: str) -> str:
     """The command that executes a whole row again."""
     options = "".join(f" --option {name}={str(value).lower()}" for name, value in row.options.items())
-    axes = f"--split {span(row.splits)} --draw {span(row.draws)}"
-    return f"python -m devnetlib run --dataset {dataset} --method {row.method} --profile {profile}{options} {axes}"
+    name, reading = in_reading(dataset)
+    where = name if reading == load_card(name).reading(None) else f"{name} --reading {reading}"
+    axes = f"--split {span(row.splits or splits_of(name))} --draw {span(row.draws)}"
+    return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options} {axes}"
 
 
 def table(dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS) -> pd.DataFrame:
@@ -260,7 +265,9 @@ def results_document() -> dict[str, Any]:
 
 
 def published_datasets() -> list[str]:
-    return sorted({scores.run.dataset for scores in published()})
+    """Every published data set, `NAME` in its default reading and `NAME:READING` in another."""
+    found = sorted({(scores.run.dataset, scores.run.reading) for scores in published()})
+    return [name if reading == load_card(name).reading(None) else f"{name}:{reading}" for name, reading in found]
 
 
 def without_nan(value: Any) -> Any:

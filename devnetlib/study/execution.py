@@ -121,12 +121,10 @@ def partition_of(run: Run, data: Prepared) -> Partition:
 
 
 def row_numbers(data: Prepared, partition: Partition) -> dict[str, np.ndarray]:
-    """Positions in the image table of the partition's lists."""
+    """Positions in the image table of the images that are trained as normal, trained as anomalies, and tested."""
     position = {row_id: number for number, row_id in enumerate(data.table["id"])}
-    return {
-        name: np.array([position[i] for i in getattr(partition, name)], dtype=int)
-        for name in ("train", "labelled", "test")
-    }
+    lists = {"train": partition.train + partition.polluting, "labelled": partition.labelled, "test": partition.test}
+    return {name: np.array([position[i] for i in ids], dtype=int) for name, ids in lists.items()}
 
 
 def probe(control: Probe, data: Prepared, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:

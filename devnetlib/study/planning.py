@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from devnetlib.data.manifests import load_card
-from devnetlib.data.splits import PROTOCOLS
+from devnetlib.data.manifests import in_reading, load_card
+from devnetlib.data.splits import read_protocol
 from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
 from devnetlib.study.execution import built_options, detector_class
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS, Run, Training
+from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, Run, Training, splits_of
 from devnetlib.study.weights import check_choice, load_weights
 
 PROBE_SCHEDULE = {"updates": 0}
@@ -29,6 +29,7 @@ def plan(
     reading: str | None = None,
     protocol: str = "general",
     anomalies: int = 10,
+    contamination: float = 0.0,
     splits: Iterable[int] = (0,),
     draws: Iterable[int] = (0,),
     seeds: Iterable[int] = (0,),
@@ -38,13 +39,12 @@ def plan(
 
     Raises Misuse for every name and value that does not fit, with the valid ones.
     """
-    for kind, name, valid in (
-        ("method", method, METHODS | CONTROLS),
-        ("profile", profile, PROFILES),
-        ("protocol", protocol, PROTOCOLS),
-    ):
+    for kind, name, valid in (("method", method, METHODS | CONTROLS), ("profile", profile, PROFILES)):
         if name not in valid:
             raise unknown(kind, name, valid)
+    read_protocol(protocol, contamination)
+    splits = list(splits)
+    check_splits(dataset, splits)
     check_choice(weights)
     departing = departing_options(method, profile, options or {})
     common = {
@@ -57,6 +57,7 @@ def plan(
         "options": departing,
         "protocol": protocol,
         "anomalies": anomalies,
+        "contamination": float(contamination),
     }
     return [Run(**common, split=split, draw=draw, seed=seed) for split, draw, seed in product(splits, draws, seeds)]
 
@@ -68,11 +69,11 @@ def question_grid(
     *,
     datasets: Iterable[str] = ("elpv",),
     methods: Iterable[str] = (),
-    splits: Iterable[int] = SPLITS,
-    draws: Iterable[int] = DRAWS,
+    splits: Iterable[int] | None = None,
+    draws: Iterable[int] | None = None,
 ) -> list[Run]:
     """All runs of a question: every row and control that is published, on every data set, splits x draws, one seed;
-    `methods` keeps only those named."""
+    `methods` keeps only those named. Without `splits` and `draws` those that are published."""
     if question not in QUESTIONS:
         raise unknown("question", question, QUESTIONS)
     asked = QUESTIONS[question]
@@ -82,26 +83,34 @@ def question_grid(
             raise unknown(f"method of {question}", name, {row.method for row in rows})
     fixed = {"protocol": asked.protocol, "anomalies": asked.anomalies}
     chosen = [row for row in rows if (row.method in wanted if wanted else not row.missing)]
-    splits, draws = list(splits), list(draws)
     return [
         run
-        for dataset, row in product(datasets, chosen)
+        for (dataset, reading), row in product(map(in_reading, datasets), chosen)
         for run in plan(
             dataset,
             row.method,
             profile,
             weights,
+            reading=reading,
             options=row.options,
-            splits=own(splits, SPLITS, row.splits),
+            splits=own(splits, splits_of(dataset), row.splits),
             draws=own(draws, DRAWS, row.draws),
             **fixed,
         )
     ]
 
 
-def own(asked: list[int], usual: Iterable[int], of_row: tuple[int, ...]) -> list[int]:
-    """The numbers asked for; where a row publishes fewer than usual, only those of the usual ones that it publishes."""
-    return [number for number in asked if number in of_row or number not in usual]
+def check_splits(dataset: str, splits: list[int]) -> None:
+    """Misuse for a split of a data set that the release divides."""
+    if load_card(dataset).facts["division"] == "release" and set(splits) - {0}:
+        raise Misuse(f"split {max(splits)}: the release divides {dataset} itself; choose split 0, the only one")
+
+
+def own(asked: Iterable[int] | None, usual: Iterable[int], of_row: tuple[int, ...]) -> list[int]:
+    """The numbers asked for, or the usual ones; where a row publishes fewer, only those of the usual ones that it
+    publishes."""
+    chosen = usual if asked is None else asked
+    return [number for number in chosen if number in (of_row or usual) or number not in usual]
 
 
 def resolved_training(method: str, profile: str) -> Training:

@@ -21,7 +21,8 @@ from devnetlib.study.runs import Run
 
 REPOSITORY = Path(__file__).parents[2]
 YOURS = REPOSITORY / "results"
-AXES = ("dataset", "reading", "protocol", "anomalies", "split", "draw")  # of a run that make its partition
+# What of a run makes its partition; stored partitions name a contamination only where their protocol has one.
+AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split", "draw")
 PUBLISHED = REPOSITORY / "book" / "results"
 
 
@@ -125,7 +126,8 @@ def read(path: Path, root: Path) -> Scores:
     if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
     partition = read_partition(root, scores.run.dataset, scores.partition)
-    if any(partition.made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
+    made_of = {"contamination": 0.0} | partition.made_of
+    if any(made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
         raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
     labels = np.asarray(partition.test_label)
     if values.shape != labels.shape or not np.isfinite(values).all():

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -91,6 +93,13 @@ PROFILES = {
 
 
 SPLITS, DRAWS = range(5), range(4)  # crossed in every published cell unless its row says otherwise
+# Few normal images are tested, so that the split moves the result most; or the release divides them itself.
+OTHER_SPLITS = {"brainmri": range(10), "headct": range(10), "mastcam": range(1), "mvtec": range(1)}
+
+
+def splits_of(dataset: str) -> range:
+    """The splits that are published of a data set, or of a subset of its family."""
+    return OTHER_SPLITS.get(dataset.partition("/")[0], SPLITS)
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Row:
     title: str
     tells: str  # what the row is there to tell
     options: Mapping[str, Any] = field(default_factory=dict)
-    splits: tuple[int, ...] = tuple(SPLITS)
+    splits: tuple[int, ...] = ()  # those that are published; empty: all of the data set's
     draws: tuple[int, ...] = tuple(DRAWS)
     printed: bool = True  # whether the paper's number for the method stands beside it, where there is one
     missing: str = ""  # why no score of it is published
@@ -201,7 +210,7 @@ class Run:
     options: Mapping[str, Any] = field(default_factory=dict)  # only what departs from the profile's options
     protocol: str = "general"
     anomalies: int = 10
-    contamination: float = 0.0
+    contamination: float = 0.0  # share of anomalies among the images trained as normal
     split: int = 0  # which normals train
     draw: int = 0  # which anomalies are labelled
     seed: int = 0  # initialisation, batches, reference scores
@@ -219,7 +228,7 @@ class Run:
     def key(self) -> str:
         """Name of its scores file: a readable stem and a hash of everything."""
         digest = hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]
-        protocol = self.protocol.replace(":", "_")
+        protocol = re.sub(r"[^A-Za-z0-9._-]", "_", self.protocol)  # the name of a class may hold anything
         return f"{self.method}-{protocol}-n{self.anomalies}-split{self.split}-draw{self.draw}-seed{self.seed}-{digest}"
 
     @property
@@ -231,9 +240,10 @@ class Run:
     def command(self) -> str:
         """The command line that executes it again; the weights' file stays to be named where they are not random."""
         words = [
-            f"--{name} {getattr(self, name)}"
+            f"--{name} {shlex.quote(str(getattr(self, name)))}"
             for name in ("dataset", "reading", "method", "profile", "protocol", "anomalies", "split", "draw", "seed")
         ]
+        words += [f"--contamination {self.contamination}"] if self.contamination else []
         words += [f"--option {name}={value}" for name, value in sorted(self.options.items())]
         words += [f"--weights {'random' if self.weights == 'random' else 'imagenet'}"] if self.weights != "none" else []
         return " ".join(["python -m devnetlib run", *words])

@@ -4,7 +4,8 @@ metrics that can be computed."""
 from collections.abc import Iterator
 from pathlib import Path
 
-from devnetlib.data.manifests import MANIFESTS, load_card, read_as, read_table, table_digest
+from devnetlib.data.manifests import MANIFESTS, read_table, table_digest
+from devnetlib.data.prepare import rows_of
 from devnetlib.data.splits import draw_partition, shuffled
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.study.results import AXES, DamagedScores, Scores, read, read_partition, stored_paths
@@ -30,7 +31,7 @@ def check(scores: Scores, root: Path) -> None:
     committed = MANIFESTS / f"{run.dataset}.csv"
     if not committed.exists():
         return
-    table = read_as(read_table(committed), load_card(run.dataset).reading(run.reading))
+    table = rows_of(run.dataset, run.reading, read_table(committed))
     if scores.origin["image_table"] != table_digest(table):
         raise DamagedScores(f"{run.key}: made from another image table than the committed one; run it again")
     axes = {name: getattr(run, name) for name in AXES}

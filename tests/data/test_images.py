@@ -3,11 +3,13 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from devnetlib.data.images import cached_array, decode, gather, image_bank, load_image, normalise, rotate, to_unit
+from devnetlib.data.layouts.files import open_image
 from devnetlib.errors import Misuse
 from devnetlib.study.training import Pixels
 
@@ -103,6 +105,52 @@ def test_the_bank_is_decoded_once_and_then_read_from_its_file(tmp_path, toy, mon
     first = np.array(image_bank(toy.table.iloc[:4], toy.root, 32, tmp_path))
     monkeypatch.setattr("devnetlib.data.images.decode", lambda *_: pytest.fail("decoded again"))
     assert np.array_equal(image_bank(toy.table.iloc[:4], toy.root, 32, tmp_path), first)
+
+
+def crops(toy, file: str, *boxes: tuple) -> pd.DataFrame:
+    """Rows of one file, each with its x, y, width and height."""
+    columns = pd.DataFrame(boxes, columns=["x", "y", "width", "height"]).astype(str)
+    return toy.table.iloc[: len(boxes)].assign(file=file, **columns)
+
+
+def test_rows_with_a_crop_hold_what_was_cut_from_their_file_before_it_was_resized(tmp_path, toy):
+    Image.fromarray(GREY).save(tmp_path / "strip.png")
+    table = crops(toy, "strip.png", (0, 0, 20, 8), (3, 8, 12, 16))
+    bank = decode(table, tmp_path, 10)
+    for number, part in enumerate([GREY[:8], GREY[8:24, 3:15]]):
+        expected = Image.fromarray(part).resize((10, 10), Image.Resampling.BILINEAR)
+        assert np.array_equal(bank[number, 0], np.asarray(expected))
+
+
+def test_no_pixel_beyond_a_crop_weighs_in(tmp_path, toy):
+    halves = np.repeat(np.array([0, 255], np.uint8), 12)[:, None].repeat(20, axis=1)
+    Image.fromarray(halves).save(tmp_path / "halves.png")
+    dark, bright = decode(crops(toy, "halves.png", (0, 0, 20, 12), (0, 12, 20, 12)), tmp_path, 5)
+    assert (dark == 0).all() and (bright == 255).all()
+
+
+def test_a_file_that_several_rows_share_is_opened_once_and_the_rows_keep_their_order(tmp_path, toy, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "devnetlib.data.images.open_image", lambda path: (opened.append(path.name), open_image(path))[1]
+    )
+    for name, value in (("one.png", 10), ("two.png", 20)):
+        Image.new("L", (8, 8), value).save(tmp_path / name)
+    table = pd.concat([crops(toy, name, (0, 0, 8, 4), (0, 4, 8, 4)) for name in ("one.png", "two.png")])
+    bank = decode(table.iloc[[0, 2, 1, 3]], tmp_path, 4)
+    assert bank[:, 0, 0, 0].tolist() == [10, 20, 10, 20] and sorted(opened) == ["one.png", "two.png"]
+
+
+@pytest.mark.parametrize("box", [(0, 0, 21, 4), (0, 20, 20, 5), (-1, 0, 4, 4), (0, 0, 0, 4)])
+def test_a_crop_that_its_file_does_not_hold_is_refused_by_name(tmp_path, toy, box):
+    Image.fromarray(GREY).save(tmp_path / "strip.png")
+    with pytest.raises(Misuse, match=r"strip\.png: \(20, 24\) px do not hold the crop"):
+        decode(crops(toy, "strip.png", box), tmp_path, 4)
+
+
+def test_an_array_file_is_read_by_its_first_three_channels(tmp_path):
+    np.save(tmp_path / "six.npy", np.full((4, 4, 6), [1, 2, 3, 4, 5, 6], np.uint8))
+    assert np.asarray(load_image(tmp_path / "six.npy", 2))[0, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100, 200])

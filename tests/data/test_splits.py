@@ -23,7 +23,7 @@ def drawn(table: pd.DataFrame, **axes) -> Partition:
 
 @pytest.fixture(scope="module")
 def elpv() -> pd.DataFrame:
-    return read_as(read_table(MANIFESTS / "elpv.csv"), "certain")
+    return read_as(read_table(MANIFESTS / "elpv.csv"))
 
 
 def elpv_partition(table: pd.DataFrame, **axes) -> Partition:
@@ -106,7 +106,7 @@ def test_more_anomalies_than_can_be_labelled_are_refused_with_the_numbers(asked)
 
 
 def test_an_unknown_protocol_names_the_valid_ones():
-    with pytest.raises(Misuse, match=r"'genral' \(did you mean 'general'\?\): valid are general"):
+    with pytest.raises(Misuse, match=r"'genral' \(did you mean 'general'\?\): valid are .*general-grouped"):
         drawn(table_of(20, 12), protocol="genral")
 
 

@@ -20,7 +20,7 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS, Detector
 from devnetlib.metrics import auroc
 from devnetlib.network import initialise
-from devnetlib.study.execution import Collapse, Machine, check_scores, execute, execute_all
+from devnetlib.study.execution import Collapse, Machine, check_scores, execute, execute_all, partition_of, row_numbers
 from devnetlib.study.results import collect, partition_path, read, scores_path
 from devnetlib.study.workers import process_pool
 
@@ -72,6 +72,20 @@ def test_two_executions_of_one_run_give_identical_scores_and_draw_from_no_global
     again, _ = execute(run, ONE)
     assert again.score == first.score and again.partition == first.partition == partition.digest
     assert len(first.score) == len(partition.test) and len(set(first.score)) > 1
+
+
+def test_polluters_are_trained_as_normal_and_everything_stands_where_the_partition_says(toy, toy_runs):
+    (run,) = toy_runs(protocol="contamination:0.2", contamination=0.2)
+    partition = partition_of(run, toy)
+    rows = {name: list(toy.table["id"].iloc[numbers]) for name, numbers in row_numbers(toy, partition).items()}
+    assert len(partition.polluting) == 15 and set(rows["train"]) == {*partition.train, *partition.polluting}
+    assert (rows["labelled"], rows["test"]) == (list(partition.labelled), list(partition.test))
+
+
+def test_contamination_moves_the_scores_on_one_test_set(toy_runs):
+    clean, polluted = (toy_runs(protocol="contamination:0.2", contamination=share)[0] for share in (0.0, 0.2))
+    (first, one), (second, other) = (execute(run, ONE) for run in (clean, polluted))
+    assert one.test == other.test and first.score != second.score
 
 
 def test_each_axis_moves_the_scores(toy_runs):

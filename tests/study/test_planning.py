@@ -1,7 +1,10 @@
 """From words to runs: names checked, options typed, schedules and weights resolved."""
 
+from dataclasses import replace
+
 import pytest
 
+from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
 from devnetlib.study.parameters import check_parameters
 from devnetlib.study.planning import plan, question_grid
@@ -11,7 +14,7 @@ from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("toi", "devnet", "quick"), r"unknown data set 'toi' \(did you mean 'toy'\?\): valid are elpv, toy"),
+        (("toi", "devnet", "quick"), r"unknown data set 'toi' \(did you mean 'toy'\?\): valid are .*elpv.* toy"),
         (("toy", "devnt", "quick"), r"unknown method 'devnt' \(did you mean 'devnet'\?\): valid are .*mahalanobis"),
         (("toy", "devnet", "quik"), r"unknown profile 'quik' \(did you mean 'quick'\?\): valid are .*released"),
     ],
@@ -25,6 +28,9 @@ def test_an_unknown_name_lists_the_valid_ones_and_the_nearest(words, message):
     ("axes", "message"),
     [
         ({"protocol": "generl"}, r"protocol 'generl' \(did you mean 'general'\?\)"),
+        ({"protocol": "budget"}, r"protocol 'budget': expected budget:<max>, such as budget:40"),
+        ({"contamination": 0.1}, "contamination 0.1: general takes none"),
+        ({"protocol": "contamination:0.1", "contamination": 0.2}, "contamination:0.1 takes 0 to 0.1"),
         ({"reading": "al"}, r"reading of toy 'al' \(did you mean 'all'\?\): valid are all"),
         ({"options": {"sined": "true"}}, r"option of devnet 'sined' \(did you mean 'signed'\?\): valid are .*top_k"),
         ({"options": {"signed": "perhaps"}}, "option signed=perhaps: expected bool, as in signed=False"),
@@ -56,6 +62,22 @@ def test_splits_draws_and_seeds_are_crossed():
     assert {(run.split, run.draw, run.seed) for run in runs} >= {(42, 2, 1), (0, 0, 0)}
 
 
+def test_a_contamination_is_planned_as_a_number_of_one_kind():
+    none, whole = (
+        plan("toy", "devnet", "quick", "random", protocol="contamination:0.2", contamination=c) for c in (0.0, 0)
+    )
+    assert none == whole and none[0].key == whole[0].key and none[0].contamination == 0.0
+
+
+def test_only_split_0_of_a_release_that_divides_its_images_is_planned(monkeypatch):
+    card = load_card("toy")
+    divided = replace(card, facts=card.facts | {"division": "release"})
+    monkeypatch.setattr("devnetlib.study.planning.load_card", lambda name: divided)
+    assert [run.split for run in plan("toy", "devnet", "quick", "random", draws=[0, 1])] == [0, 0]
+    with pytest.raises(Misuse, match="split 4: the release divides toy itself; choose split 0, the only one"):
+        plan("toy", "devnet", "quick", "random", splits=range(5))
+
+
 def test_options_come_typed_and_only_those_that_depart_from_the_profile_are_kept():
     (plain,) = plan("toy", "devnet", "quick", "random")
     implied = {"stage": 3, "n_scales": "1", "heads": 16, "signed": "false", "top_k": "0.1"}
@@ -73,7 +95,7 @@ def test_what_is_not_trained_says_so_in_its_run(method):
 
 def test_the_grid_of_a_question_is_every_row_crossed_with_splits_and_draws():
     runs = question_grid("q1", "quick", "random")
-    expected = sum(len(row.splits) * len(row.draws) for row in QUESTIONS["q1"].all_rows)
+    expected = sum(len(row.splits or SPLITS) * len(row.draws) for row in QUESTIONS["q1"].all_rows)
     assert len(runs) == len({run.key for run in runs}) == expected
     crossed = {(run.split, run.draw) for run in runs if run.method == "flos"}
     assert crossed == {(split, draw) for split in SPLITS for draw in DRAWS}

@@ -34,6 +34,18 @@ def test_scores_come_back_as_they_were_stored_with_the_labels_of_their_partition
     assert collect(tmp_path) == [scores]
 
 
+def test_scores_on_the_partition_of_another_contamination_are_refused(toy, toy_runs, tmp_path):
+    (run,) = toy_runs(protocol="contamination:0.2", contamination=0.1)
+    partition = partition_of(run, toy)
+    values = rounded(np.random.default_rng(0).normal(size=len(partition.test)))
+    path = write(Scores(run, partition.digest, values, ORIGIN), partition, tmp_path)
+    assert read(path, tmp_path).run == run
+    other = replace(run, contamination=0.2)
+    path = write(Scores(other, partition.digest, values, ORIGIN), partition, tmp_path)
+    with pytest.raises(DamagedScores, match=r"its partition .* is another run's"):
+        read(path, tmp_path)
+
+
 def test_scores_are_stored_to_seven_digits():
     assert rounded(np.array([1 / 3, 123456.789, 1e-9 / 3])) == (0.3333333, 123456.8, 3.333333e-10)
 

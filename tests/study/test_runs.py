@@ -22,6 +22,7 @@ RUN = Run("toy", "all", "devnet", "quick", PROFILES["quick"].training, "random")
         {"revision": 2},
         {"weights": "0123456789abcdef"},
         {"anomalies": 5},
+        {"contamination": 0.1},
         {"options": {"signed": True}},
         {"training": replace(RUN.training, updates=201)},
     ],
@@ -44,6 +45,11 @@ def test_a_run_survives_being_stored_as_json():
 def test_the_key_names_method_protocol_and_axes_and_fits_a_file_name():
     key = replace(RUN, protocol="open-set:hole", split=42, draw=3).key
     assert key.startswith("devnet-open-set_hole-n10-split42-draw3-seed0-") and ":" not in key and "/" not in key
+    odd = replace(RUN, protocol="open-set:edge cases/1").key
+    assert (
+        odd.startswith("devnet-open-set_edge_cases_1-n10-")
+        and odd != replace(RUN, protocol="open-set:edge cases 1").key
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,8 @@ def test_the_key_names_method_protocol_and_axes_and_fits_a_file_name():
         {"splits": [42], "draws": [3], "seeds": [1]},
         {"options": {"signed": True, "top_k": 0.5}},
         {"anomalies": 5},
+        {"protocol": "open-set:edge cases"},
+        {"protocol": "contamination-grouped:0.2", "contamination": 0.025},
     ],
 )
 def test_the_command_of_a_run_plans_the_same_run_again(axes):
@@ -59,6 +67,7 @@ def test_the_command_of_a_run_plans_the_same_run_again(axes):
     args = parser().parse_args(shlex.split(run.command)[3:])
     again = {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
     again |= {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
+    again |= {"contamination": args.contamination}
     assert plan(args.dataset, args.method, args.profile, "random", **again) == [run]
 
 

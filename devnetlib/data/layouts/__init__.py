@@ -2,6 +2,17 @@
 
 from types import ModuleType
 
-from devnetlib.data.layouts import elpv, toy
+from devnetlib.data.layouts import aitex, brainmri, elpv, headct, hyperkvasir, kolektorsdd, mastcam, mvtec, optical, toy
 
-LAYOUTS: dict[str, ModuleType] = {"elpv": elpv, "toy": toy}
+LAYOUTS: dict[str, ModuleType] = {
+    "aitex": aitex,
+    "brainmri": brainmri,
+    "elpv": elpv,
+    "headct": headct,
+    "hyperkvasir": hyperkvasir,
+    "kolektorsdd": kolektorsdd,
+    "mastcam": mastcam,
+    "mvtec": mvtec,
+    "optical": optical,
+    "toy": toy,
+}

@@ -1,0 +1,167 @@
+"""What several readers of raw releases need: the folder of a release, hashes, and which images belong together."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm import tqdm
+
+from devnetlib.data.layouts.arrays import open_npy
+from devnetlib.data.manifests import COLUMNS
+from devnetlib.errors import Misuse
+
+DEPTH = 3  # folders that archives of these releases nest their files in, at most
+NEAR = 2  # bits of 64: on the two medical sets every pair this near was the same picture, at 4 some were not
+
+ONE_VALUE = {"1", "L", "P", "I", "I;16"}  # modes with a single number a pixel
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_root(folder: Path, whole: Callable[[Path], bool], expected: str) -> Path:
+    """The folder itself or the first one inside it, by depth and name, that `whole` accepts.
+
+    Raises Misuse in one line where there is none; `expected` says in words what a whole release looks like.
+    """
+    if not folder.is_dir():
+        raise Misuse(f"{folder}: not a folder; expected {expected}")
+    level = [folder]
+    for _ in range(DEPTH + 1):
+        for place in level:
+            if whole(place):
+                return place
+        level = [inner for place in level for inner in sorted(place.iterdir()) if inner.is_dir()]
+    names = sorted(path.name for path in folder.iterdir())
+    found = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") or "nothing"
+    raise Misuse(f"{folder}: found {found}, expected {expected}; unpack the release there and name that folder")
+
+
+def open_image(path: Path) -> Image.Image:
+    """A decoded image in the mode of its file; of an array file (.npy) its first three channels, as RGB.
+
+    Raises Misuse that names the file when it is missing, damaged or too large to be meant.
+    """
+    try:
+        if path.suffix == ".npy":
+            return open_npy(path)
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        told = " ".join(str(error).split())
+        raise Misuse(
+            f"{path}: not a readable image ({told}); restore the file and run 'python -m devnetlib data verify'"
+        ) from None
+
+
+def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Where a mask marks a defect, bool (height, width): any value above 0, in palette files any index above 0.
+
+    Raises Misuse unless the mask is as large as `size`, the (width, height) of its image.
+    """
+    mask = open_image(path)
+    if mask.size != size:
+        raise Misuse(f"{path}: a mask of {mask.size} px for an image of {size} px (width, height); restore the file")
+    return np.asarray(mask) > 0 if mask.mode in ONE_VALUE else np.asarray(mask.convert("RGB")).any(-1)
+
+
+def image_table(rows: Iterable[dict[str, str]]) -> pd.DataFrame:
+    """Rows as an image table: every column of `COLUMNS`, empty where a row does not say, sorted by id."""
+    table = pd.DataFrame([dict.fromkeys(COLUMNS, "") | row for row in rows], columns=COLUMNS)
+    return table.sort_values("id", ignore_index=True)
+
+
+def alike(keys: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of positions with equal keys: each repetition with the first."""
+    first: dict[str, int] = {}
+    return [(first[key], place) for place, key in enumerate(keys) if first.setdefault(key, place) != place]
+
+
+def look_alikes(paths: Sequence[Path], distance: int = NEAR) -> list[tuple[int, int]]:
+    """Pairs of positions whose images differ in at most `distance` of the 64 bits of their perceptual hash.
+
+    The hash is `imagehash.phash`: 8 x 8 low frequencies of the grey image, each above or below their median.
+    """
+    import imagehash  # needed only when a table is made
+
+    hashes = [imagehash.phash(open_image(path)) for path in paths]
+    return [(a, b) for a, b in combinations(range(len(paths)), 2) if hashes[a] - hashes[b] <= distance]
+
+
+def joined(names: Sequence[str], pairs: Iterable[tuple[int, int]]) -> list[str]:
+    """For every name the smallest of those that pairs of positions join it to, directly or through others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ends = list(zip(*pairs, strict=True)) or [(), ()]
+    links = coo_array(([1] * len(ends[0]), ends), shape=(len(names), len(names)))
+    part = connected_components(links, directed=False)[1]
+    return pd.Series(list(names), dtype=str).groupby(part).transform("min").tolist()
+
+
+def images_in(folder: Path, *suffixes: str) -> list[Path]:
+    """Files with one of the suffixes (in any capitals) anywhere below a folder, sorted by their path within it; what
+    file managers leave behind (names that begin with a dot, `__MACOSX`) is passed over."""
+    found = {}
+    for path in folder.rglob("*"):
+        inner = path.relative_to(folder)
+        left_behind = any(part.startswith(".") or part == "__MACOSX" for part in inner.parts)
+        if path.suffix.lower() in suffixes and not left_behind and path.is_file():
+            found[inner.as_posix()] = path
+    return [found[name] for name in sorted(found)]
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) by the header of an image file alone; Misuse that names a file which has none."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Misuse(f"{path}: not a readable image ({error}); restore it from the release") from None
+
+
+def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
+    """Rows as an image table, with the hash of every file (each read once, in parallel, with a progress bar), and one
+    `group` for all samples whose groups share a byte-identical file. Misuse where there is no row at all."""
+    table = image_table(rows)
+    if table.empty:
+        raise Misuse(f"{root}: the folders of the release are there, but no image; unpack it again")
+    files = sorted(set(table["file"]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        hashed = pool.map(lambda file: sha256(root / file), files)
+        hashes = dict(zip(files, tqdm(hashed, total=len(files), desc="hash", unit="file", disable=None), strict=True))
+    table["sha256"] = table["file"].map(hashes)
+    table["group"] = joined(table["group"], alike(table["group"]) + alike(table["sha256"]))
+    return table
+
+
+def near_copies_together(table: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The table with one `group` for all samples whose groups share an image that looks alike (see `look_alikes`)."""
+    pairs = look_alikes([root / file for file in table["file"]])
+    return table.assign(group=joined(table["group"], alike(table["group"]) + pairs))
+
+
+def near_copies(table: pd.DataFrame) -> str:
+    """How many files of a table share their group with another."""
+    shared = table["group"][table["group"].duplicated(keep=False)]
+    return f"{len(shared)} files share {shared.nunique()} pictures, the same or nearly"
+
+
+def copies(table: pd.DataFrame) -> list[str]:
+    """What a user must know of byte-identical files: how many there are, and by name those with both labels."""
+    files = table.drop_duplicates("file")
+    groups = [group for _, group in files.groupby("sha256") if len(group) > 1]
+    both = [group for group in groups if group["label"].nunique() > 1]
+    surplus = sum(len(group) - 1 for group in groups)
+    said = [f"byte-identical files: groups {len(groups)}, surplus copies {surplus}"] if groups else []
+    return said + [f"byte-identical, but normal and anomalous: {', '.join(group['file'])}" for group in both]
