@@ -1,4 +1,5 @@
-"""Tables on a page: `{result-table} DATASET QUESTION`, `{methods-table} DATASET`, `{claims-table} [QUESTION]`.
+"""Tables on a page: `{result-table} DATASET QUESTION`, `{sets-table} QUESTION`, `{methods-table} DATASET` and
+`{claims-table} [QUESTION]`.
 
 The package renders a table as HTML; here it is put on the page, in a wrapper of its own that scrolls where the table is
 wider than the screen.
@@ -29,6 +30,18 @@ class ResultTable(SphinxDirective):
         return [in_wrapper(result_table_html(dataset, question), f"Results of {question} on {dataset}")]
 
 
+class SetsTable(SphinxDirective):
+    """The main rows of a question on every published data set: `{sets-table} q1`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.html import sets_table_html
+
+        (question,) = self.arguments
+        return [in_wrapper(sets_table_html(question), f"{question} on every published data set")]
+
+
 class MethodsTable(SphinxDirective):
     """Every method and control with what a run of it costs: `{methods-table} elpv`."""
 
@@ -55,6 +68,7 @@ class ClaimsTable(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("result-table", ResultTable)
+    app.add_directive("sets-table", SetsTable)
     app.add_directive("methods-table", MethodsTable)
     app.add_directive("claims-table", ClaimsTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

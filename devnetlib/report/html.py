@@ -9,8 +9,10 @@ from devnetlib.report.tables import (
     GROUPS,
     MISSING,
     asked,
+    leads,
     method_records,
     printed_text,
+    published_datasets,
     summary_texts,
     table_records,
     weights_line,
@@ -60,6 +62,28 @@ def html_row(record: dict[str, Any], whose: list[str]) -> str:
     texts += [summary_texts(record[name])[column] for name in whose for column in COLUMNS]
     again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
+
+
+SETS_COLUMNS = ("DevNet", "DevNet, signed", "Cross-entropy", "Mahalanobis, no labels", "Mean grey level")
+
+
+def sets_table_html(question: str) -> str:
+    """A line a published data set: the printed number of DevNet, the means of the main rows, and whether DevNet's lead
+    over what has learned nothing counts as learned from labels."""
+    names = ("data set", "printed, fine-tuned", *SETS_COLUMNS, "runs a row", "DevNet learned from labels")
+    head = tag("thead", tag("tr", "".join(tag("th", name, scope="col") for name in names)))
+    body = "".join(set_row(dataset, question) for dataset in published_datasets())
+    caption = tag("p", "AUROC in the frozen lane, published: means over all runs.", class_="table-caption")
+    return caption + tag("table", head + tag("tbody", body), class_="results")
+
+
+def set_row(dataset: str, question: str) -> str:
+    """One line of `sets_table_html`."""
+    records = {record["title"]: record for record in table_records(dataset, question)}
+    ours = [records[title]["published"] for title in SETS_COLUMNS]
+    texts = [printed_text(records["DevNet"]["printed"]), *(f"{s['auroc']:.3f}" if s else MISSING for s in ours)]
+    texts += [str(ours[0]["runs"]) if ours[0] else MISSING, leads(dataset, question)["learned from labels"]["DevNet"]]
+    return tag("tr", tag("th", escape(dataset), scope="row") + "".join(tag("td", text) for text in texts))
 
 
 def methods_table_html(dataset: str) -> str:

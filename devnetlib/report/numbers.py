@@ -21,7 +21,13 @@ TOLERANCE = 0.005  # AUROC of one run across machines, thread counts and devices
 def numbers() -> dict[str, str]:
     """All of them."""
     return (
-        elpv_counts() | elpv_results() | profiles() | published_origin() | environments() | {"yours_note": yours_note()}
+        elpv_counts()
+        | elpv_results()
+        | other_sets()
+        | profiles()
+        | published_origin()
+        | environments()
+        | {"yours_note": yours_note()}
     )
 
 
@@ -68,6 +74,17 @@ def elpv_results() -> dict[str, str]:
         "elpv_share_above": f"{above.mean():.0%}".replace("%", " %"),
         **{f"elpv_{name}_seed_sd": f"{seed_spread('elpv', name):.3f}" for name in ("devnet", "flos", "bce")},
     }
+
+
+def other_sets() -> dict[str, str]:
+    """DevNet on the other published data sets, frozen lane, beside the printed number and the label-free row."""
+    texts = {}
+    for name in ("headct", "kolektorsdd"):
+        devnet, free = (summary(cell(published(), name, method, "quick")) for method in ("devnet", "mahalanobis"))
+        texts |= {f"{name}_devnet_auroc": f"{devnet.auroc:.3f}", f"{name}_mahalanobis_auroc": f"{free.auroc:.3f}"}
+        texts |= {f"{name}_devnet_low": f"{devnet.split_low:.3f}", f"{name}_devnet_high": f"{devnet.split_high:.3f}"}
+        texts |= {f"{name}_devnet_printed": f"{printed_value(name, 'devnet')[0]:.3f}"}
+    return texts
 
 
 def laptop_aurocs() -> str:
