@@ -73,11 +73,8 @@ def sets_table_html(question: str) -> str:
     names = ("data set", "DevNet, printed", *SETS_COLUMNS, "runs", "learned from labels")
     head = tag("thead", tag("tr", "".join(tag("th", name, scope="col") for name in names)))
     body = "".join(set_row(dataset, question) for dataset in published_datasets())
-    caption = tag(
-        "p",
-        "AUROC in the frozen lane, published: means over all runs. Printed is the fine-tuned network, mean ± sd of three runs.",
-        class_="table-caption",
-    )
+    words = "Mean AUROC of the published runs, frozen lane. Printed is the fine-tuned network, mean ± sd of three runs."
+    caption = tag("p", words, class_="table-caption")
     return caption + tag("table", head + tag("tbody", body), class_="results")
 
 
