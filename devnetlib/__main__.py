@@ -220,7 +220,7 @@ def command_study(args: argparse.Namespace) -> int:
 
 
 def command_data(args: argparse.Namespace) -> int:
-    from devnetlib.data import prepare
+    from devnetlib.data import intake, prepare
 
     if args.action == "list":
         rows = prepare.overview(args.data_root)
@@ -229,12 +229,12 @@ def command_data(args: argparse.Namespace) -> int:
     if args.dataset is None:
         raise Misuse(f"data {args.action}: name a data set, such as elpv ('data list' shows them)")
     root = args.data_root or prepare.default_data_root()
-    remarks = prepare.get(args.dataset, args.source, args.link, root) if args.action == "prepare" else []
+    remarks = intake.get(args.dataset, args.source, args.link, root) if args.action == "prepare" else []
     prepared = prepare.prepare(args.dataset, args.reading, root)
     expected, found = prepared.card.facts["counts"][prepared.reading], prepare.counts(prepared.table)
     faults = prepare.verify(prepared) if args.action == "verify" else []
-    if found != expected:
-        faults.append(f"counts {found}, expected {expected}: see what the card says of the release")
+    differ = [f"{name} {found[name]}, the card has {expected[name]}" for name in found if found[name] != expected[name]]
+    (faults if args.action == "prepare" else remarks).extend(differ)
     report = {"name": args.dataset, "reading": prepared.reading, "counts": found, "remarks": remarks, "faults": faults}
     report["root"] = str(prepared.root)
     head = f"{args.dataset} ({prepared.reading}): {found} in {prepared.root}"

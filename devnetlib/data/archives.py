@@ -1,16 +1,44 @@
 """Unpack an archive that a stranger made: nothing leaves the folder, nothing but plain files comes out, and there is
 an end to it."""
 
+import bz2
+import errno
+import gzip
 import lzma
+import re
+import shutil
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO
 
 from devnetlib.errors import Incomplete
 
-SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
-MOST_FILES, MOST_BYTES, MOST_GROWTH = 200_000, 40 * 2**30, 5000  # the largest release here: 16,100 files, 5 GB
+TARS: dict[str, Callable] = {".tar": open, ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.xz": lzma.open}
+TARS[".tar.bz2"] = bz2.open
+SUFFIXES = (".zip", *TARS)
+MOST_FILES, MOST_BYTES = 200_000, 40 * 2**30  # the largest release here: 16,100 files, 5 GB
+MOST_GROWTH, SMALL = 100, 2**29  # bytes out for a byte in, which matter beyond 512 MiB: masks alone shrink 4,000 times
+MOST_HEADER = 2**20  # a header of a tar is kept in memory
+BLOCK = 2**20
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+DAMAGED += (ValueError, struct.error, OverflowError, IndexError, KeyError)  # what the libraries raise on some headers
+
+
+@dataclass(frozen=True)
+class Member:
+    """A plain file or folder of an archive, with its size as the archive states it."""
+
+    name: str
+    is_folder: bool
+    size: int
+    open: Callable[[], IO[bytes]]
 
 
 def is_archive(path: Path) -> bool:
@@ -19,41 +47,142 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack into a new folder. Raises Incomplete, before anything is written, for members that are links, devices, or
-    lie outside, for too many or too large ones, and for a damaged archive."""
+    """Unpack into a new folder, which is gone again if anything is wrong.
+
+    Only contents are written: no owners, no permissions, no times. Raises Incomplete for members that are links or
+    devices, lie outside or share a name, for too many or too large ones, and for a damaged archive (a checksum that
+    it carries is always checked); OSError for what the disk does not take.
+    """
+    folder.mkdir(parents=True)
     try:
-        with opened(archive) as members:
-            sizes = [size for _, size in plain_members(archive, members)]
-            if len(sizes) > MOST_FILES or sum(sizes) > bound(archive):
-                raise Incomplete(f"{archive}: {len(sizes)} files of {sum(sizes):,} bytes in all; refused as a bomb")
-            folder.mkdir(parents=True)
-            members.extractall(folder, **({"filter": "data"} if isinstance(members, tarfile.TarFile) else {}))
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # the disk, not the archive
+        write_all(archive, members_of(archive), folder)
+    except (*DAMAGED, OSError) as error:
+        shutil.rmtree(folder)
+        of_the_disk = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)  # EINVAL: a place before 0
+        if isinstance(error, Incomplete) or of_the_disk:
             raise
         told = " ".join(str(error).split())[:120]
         raise Incomplete(f"{archive}: not a whole archive ({told}); get it again") from None
 
 
-def opened(archive: Path) -> tarfile.TarFile | zipfile.ZipFile:
-    """The archive, open for reading."""
-    return zipfile.ZipFile(archive) if archive.name.lower().endswith(".zip") else tarfile.open(archive)
-
-
 def bound(archive: Path) -> int:
     """How many bytes may come out of an archive of its size."""
-    return min(MOST_BYTES, max(2**26, archive.stat().st_size * MOST_GROWTH))
+    return min(MOST_BYTES, max(SMALL, archive.stat().st_size * MOST_GROWTH))
 
 
-def plain_members(archive: Path, whole: tarfile.TarFile | zipfile.ZipFile) -> list[tuple[str, int]]:
-    """Name and size of every member; Incomplete for the first that is not a plain file or folder inside."""
-    members = []
-    for info in whole.infolist() if isinstance(whole, zipfile.ZipFile) else whole.getmembers():
-        zipped = isinstance(info, zipfile.ZipInfo)
-        name, size = (info.filename, info.file_size) if zipped else (info.name, info.size)
-        path = PurePosixPath(name.replace("\\", "/"))
-        linked = (info.external_attr >> 28) == 0xA if zipped else not (info.isfile() or info.isdir())
-        if path.is_absolute() or ".." in path.parts or ":" in name.partition("/")[0] or linked or "\0" in name:
-            raise Incomplete(f"{archive}: the member {name!r} is a link, a device or outside the folder; refused")
-        members.append((name, size))
-    return members
+def write_all(archive: Path, members: Iterator[Member], folder: Path) -> None:
+    """Write members as they come, counting them before they are written."""
+    size, most = 0, bound(archive)
+    for number, member in enumerate(members, start=1):
+        size += member.size
+        if number > MOST_FILES or size > most:
+            raise Incomplete(f"{archive}: {number} files of {size:,} bytes or more; refused as a bomb")
+        parts = inner_parts(archive, member)
+        target = folder.joinpath(*parts)
+        try:
+            (target if member.is_folder else target.parent).mkdir(parents=True, exist_ok=True)
+            if not member.is_folder:
+                write(archive, member, target)
+        except (FileExistsError, NotADirectoryError):
+            raise Incomplete(f"{archive}: two members have the name {member.name!r}; refused") from None
+
+
+def write(archive: Path, member: Member, target: Path) -> None:
+    """Write one file that is not there yet; Incomplete unless it has the size that the archive states."""
+    with member.open() as source, target.open("xb") as file:
+        shutil.copyfileobj(source, file, BLOCK)
+    if target.stat().st_size != member.size:
+        raise Incomplete(f"{archive}: {member.name!r} is not whole; get it again")
+
+
+def inner_parts(archive: Path, member: Member) -> list[str]:
+    """The parts of a member's path; Incomplete for a path that leads outside, here or on another system, and for one
+    that cannot be written down in a table."""
+    name = member.name
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    outside = name.startswith("/") or ".." in parts or "\\" in name or re.match("[A-Za-z]:", name)
+    if outside or not (parts or member.is_folder):
+        raise Incomplete(f"{archive}: the member {name!r} is outside the folder; refused")
+    written = name.encode(errors="replace").decode() == name and name.isprintable()
+    if not written or len(parts) > 32 or any(len(part.encode()) > 255 for part in parts):
+        raise Incomplete(f"{archive}: the member {name[:80]!r} has no usable name; refused")
+    return parts
+
+
+def members_of(archive: Path) -> Iterator[Member]:
+    """The members of an archive, of the kind that its name says."""
+    name = archive.name.lower()
+    if name.endswith(".zip"):
+        return zip_members(archive)
+    return tar_members(archive, next(opener for suffix, opener in TARS.items() if name.endswith(suffix)))
+
+
+def zip_members(archive: Path) -> Iterator[Member]:
+    """Members of a zip; Incomplete for links, devices and methods that do not unpack bit by bit."""
+    with zipfile.ZipFile(archive) as whole:
+        for info in whole.infolist():
+            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise not_plain(archive, info.filename)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Incomplete(f"{archive}: {info.filename!r} is neither stored nor deflated; zip it anew")
+            yield Member(info.orig_filename, info.filename.endswith("/"), info.file_size, partial(whole.open, info))
+
+
+def tar_members(archive: Path, opener: Callable) -> Iterator[Member]:
+    """Members of a tar in their order, read as a stream, so that its size is counted while it comes.
+
+    Incomplete for links, devices and sparse files. The stream is read to its end, where the checksums of the
+    compressed kinds stand, and must hold the empty block that ends a tar: a broken header looks like an end, too.
+    """
+    headers = header_class(archive)
+    with opener(archive, "rb") as file:
+        stream = Bounded(archive, file)
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=headers) as whole:
+            for info in whole:
+                if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE) or info.issparse():
+                    raise not_plain(archive, info.name)
+                yield Member(info.name, info.isdir(), info.size, partial(whole.extractfile, info))
+        while stream.read(BLOCK):
+            pass
+    if headers.last.strip(b"\0") or len(headers.last) < tarfile.BLOCKSIZE:
+        raise Incomplete(f"{archive}: not a whole archive (it ends before its last member); get it again")
+
+
+def header_class(archive: Path) -> type[tarfile.TarInfo]:
+    """A class of headers that keeps the last block read, and refuses long names and the like beyond `MOST_HEADER`."""
+
+    class Header(tarfile.TarInfo):
+        last = b""
+
+        @classmethod
+        def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+            cls.last = bytes(buf)
+            info = super().frombuf(buf, encoding, errors)
+            if info.type in EXTENDING and info.size > MOST_HEADER:
+                raise Incomplete(f"{archive}: a header of {info.size:,} bytes; refused as a bomb")
+            return info
+
+    return Header
+
+
+EXTENDING = (*tarfile.GNU_TYPES, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+
+
+class Bounded:
+    """A stream that may not give more than the bound of its archive, its headers included."""
+
+    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+        self.archive, self.stream, self.left = archive, stream, bound(archive) + 4 * tarfile.BLOCKSIZE * MOST_FILES
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; Incomplete beyond the bound."""
+        data = self.stream.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise Incomplete(f"{self.archive}: more than {bound(self.archive):,} bytes in it; refused as a bomb")
+        return data
+
+
+def not_plain(archive: Path, name: str) -> Incomplete:
+    """The error for a member that is neither a file nor a folder."""
+    return Incomplete(f"{archive}: the member {name!r} is a link or a device; refused")

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from devnetlib.errors import Misuse, unknown
+from devnetlib.errors import Incomplete, Misuse, unknown
 
 MANIFESTS = Path(__file__).parents[2] / "data_manifests"
+OWN = "my"  # the family of folders of your own; the card of one lies beside its files
+OWN_CARD = "card.json"
 COLUMNS = ["id", "file", "x", "y", "width", "height", "split", "label", "defect", "mask", "group", "sha256"]
 
 
@@ -41,25 +45,64 @@ def datasets() -> list[str]:
     return sorted(path.stem for path in MANIFESTS.glob("*.yml"))
 
 
+def default_data_root() -> Path:
+    """Where prepared data and caches live: DEVNET_DATA, else the platform's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("DEVNET_DATA") or user_cache_path("devnetlib"))
+
+
+def load_card(name: str, data_root: Path | None = None) -> Card:
+    """Read and validate the card of a data set, of a subset `FAMILY/SUBSET` with its own counts, or of a folder of your
+    own below the data root; Misuse for an unknown name or a card that breaks the schema."""
+    return own_card(name, data_root or default_data_root()) if family(name) == OWN else committed_card(name)
+
+
+def own_card(name: str, data_root: Path) -> Card:
+    """The card of `my/<name>`, made when the folder was prepared; Misuse where it is not or the name has no form,
+    Incomplete for a damaged card."""
+    own_name(name)
+    path = data_root / name / OWN_CARD
+    if not path.is_file():
+        raise Misuse(f"{name} is not prepared in {data_root}: python -m devnetlib data prepare {name} --from FOLDER")
+    try:
+        return Card(name, validated(json.loads(path.read_text(encoding="utf-8")), str(path)))
+    except ValueError:  # no text, no JSON, or not by the schema
+        raise Incomplete(
+            f"{path}: damaged; run 'python -m devnetlib data prepare {name} --from FOLDER' again"
+        ) from None
+
+
+def own_name(name: str) -> None:
+    """Misuse for a name that is not `my/` and a word."""
+    if not re.fullmatch(rf"{OWN}/[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise Misuse(f"data set {name!r}: expected {OWN}/ and letters, digits, - or _, such as {OWN}/tiles")
+
+
 @cache
-def load_card(name: str) -> Card:
-    """Read and validate the card of a data set, of a subset `FAMILY/SUBSET` with its own counts; Misuse for an unknown
-    name or a card that breaks the schema."""
-    import jsonschema
+def committed_card(name: str) -> Card:
+    """The card of a data set or subset, from `data_manifests/`."""
     import yaml
 
     of, _, subset = name.partition("/")
     if of not in datasets():
-        raise unknown("data set", name, datasets())
-    facts = yaml.safe_load((MANIFESTS / f"{of}.yml").read_text())
-    try:
-        jsonschema.validate(facts, json.loads((MANIFESTS / "card.schema.json").read_text()))
-    except jsonschema.ValidationError as error:
-        where = "/".join(map(str, error.absolute_path)) or "top level"
-        raise Misuse(f"card {name}.yml, {where}: {error.message}; data_manifests/README.md shows the form") from None
+        raise unknown("data set", name, [*datasets(), f"{OWN}/<name>"])
+    facts = validated(yaml.safe_load((MANIFESTS / f"{of}.yml").read_text()), f"{name}.yml")
     if subset and subset not in facts.get("subsets", {}):
         raise unknown(f"subset of {of}", subset, facts.get("subsets", {}))
     return Card(name, facts | facts["subsets"][subset] if subset else facts)
+
+
+def validated(facts: Any, where: str) -> dict[str, Any]:
+    """A card's facts as they are; Misuse that names the place where they break the schema."""
+    import jsonschema
+
+    try:
+        jsonschema.validate(facts, json.loads((MANIFESTS / "card.schema.json").read_text()))
+    except jsonschema.ValidationError as error:
+        place = "/".join(map(str, error.absolute_path)) or "top level"
+        raise Misuse(f"card {where}, {place}: {error.message}; data_manifests/README.md shows the form") from None
+    return facts
 
 
 def family(dataset: str) -> str:

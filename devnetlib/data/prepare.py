@@ -1,34 +1,40 @@
-"""From a raw release to a data set that can be read: get it, list it, and verify every file.
+"""Data sets at hand: read one, count it, list them all, and verify every file. `intake.py` brings them there.
 
-    <data root>/<name>/image_table.csv    one row a sample
-    <data root>/<name>/prepared.json      the hash of every file, and their folder where they were linked
-    <data root>/<name>/files/             the files, unless they were linked
-
-All of it is written under a temporary name and renamed at the end, so that nothing half-made is ever read.
+<data root>/<name>/image_table.csv    one row a sample
+<data root>/<name>/prepared.json      the hash of every file, and their folder where they were linked
+<data root>/<name>/files/             the files, unless they were linked
+<data root>/<name>/card.json          of a folder of your own
 """
 
+import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from devnetlib.data.archives import is_archive, unpack
 from devnetlib.data.layouts import LAYOUTS
 from devnetlib.data.layouts.files import sha256
-from devnetlib.data.manifests import MANIFESTS, Card, datasets, family, load_card, read_as, read_table, write_table
+from devnetlib.data.manifests import (
+    MANIFESTS,
+    OWN_CARD,
+    Card,
+    datasets,
+    default_data_root,
+    family,
+    load_card,
+    read_as,
+    read_table,
+)
 from devnetlib.errors import Incomplete, Misuse
 
-TABLE, FACTS = "image_table.csv", "prepared.json"
-COMPARED = ["id", "file", "x", "y", "width", "height", "split", "label", "defect", "mask", "sha256"]  # all but `group`
+TABLE, FACTS, FILES = "image_table.csv", "prepared.json", "files"
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,6 @@ class Prepared:
     hashes: dict[str, str]  # of every file, masks included
 
 
-def default_data_root() -> Path:
-    """Where prepared data and caches live: DEVNET_DATA, else the platform's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("DEVNET_DATA") or user_cache_path("devnetlib"))
-
-
 def cache_folder(data_root: Path) -> Path:
     """The folder of everything that can be made again: banks and maps."""
     return data_root / "cache"
@@ -58,12 +57,23 @@ def cache_folder(data_root: Path) -> Path:
 def prepare(dataset: str, reading: str | None = None, data_root: Path | None = None) -> Prepared:
     """A data set that is at hand (making it where its layout can), in a reading.
 
-    Raises Misuse for an unknown data set or reading, and for files that are not there, saying how to get them.
+    Raises Misuse for an unknown data set or reading, and for files that are not there, saying how to get them;
+    Incomplete for a table that is not as it was prepared.
     """
-    card, layout = load_card(dataset), LAYOUTS[family(dataset)]
+    data_root = data_root or default_data_root()
+    card = one_set(dataset, data_root)
     reading = card.reading(reading)
-    table, root, hashes = at_hand(dataset, layout, data_root or default_data_root())
+    table, root, hashes = at_hand(card, data_root)
     return Prepared(card, reading, rows_of(dataset, reading, table), root, hashes)
+
+
+def one_set(dataset: str, data_root: Path) -> Card:
+    """The card of a data set; Misuse for a family, of which only the subsets can be read."""
+    card = load_card(dataset, data_root)
+    subsets = card.facts.get("subsets", {})
+    if subsets and dataset == family(dataset):
+        raise Misuse(f"{dataset} is a family of data sets: name one, {dataset}/ and one of {', '.join(subsets)}")
+    return card
 
 
 def rows_of(dataset: str, reading: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -72,124 +82,51 @@ def rows_of(dataset: str, reading: str, table: pd.DataFrame) -> pd.DataFrame:
     return read_as(chosen(table))
 
 
-def at_hand(dataset: str, layout: ModuleType, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, str]]:
+def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, str]]:
     """The whole image table of a data set, the folder of its files, and their hashes."""
-    committed = MANIFESTS / f"{dataset}.csv"
+    layout, committed = LAYOUTS[family(card.name)], MANIFESTS / f"{card.name}.csv"
     if hasattr(layout, "locate"):
         root = layout.locate(data_root)
         table = read_table(committed) if committed.exists() else layout.read(root)
         return table, root, dict(zip(table["file"], table["sha256"], strict=True))
-    place = data_root / dataset
+    place = data_root / card.name
     if not (place / FACTS).is_file():
-        how = "; ".join(load_card(dataset).facts["obtain"][:-1])
-        raise Misuse(
-            f"{dataset} is not prepared: {how}; then: python -m devnetlib data prepare {dataset} --from FOLDER"
-        )
-    facts = json.loads((place / FACTS).read_text())
-    return read_table(place / TABLE), Path(facts["folder"] or place / "files"), facts["sha256"]
+        raise Misuse(f"{card.name} is not prepared in {data_root}: {how_to_get(card)}")
+    facts = read_facts(place)
+    return read_table(place / TABLE), Path(facts["folder"] or place / FILES), facts["sha256"]
 
 
-def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[str]:
-    """Prepare a data set from a folder or archive (None: the folder DEVNET_RAW/<name>), copied into the data root or,
-    with `link`, read from where it lies. Returns what its layout remarks.
-
-    Raises Incomplete for what is no release of it, lacks files, or has others than the committed image table, and for
-    a disk that takes no more; what was there stays.
-    """
-    load_card(dataset)
-    layout = LAYOUTS[family(dataset)]
-    if hasattr(layout, "locate"):
-        layout.locate(data_root)
-        return []
-    source = source or raw_folder(dataset)
-    if link and is_archive(source):
-        raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
-    with made_whole(data_root / dataset) as place:
-        if is_archive(source):
-            unpack(source, place / "unpacked")
-        try:
-            root = found(layout, dataset, place / "unpacked" if is_archive(source) else source)
-            table = checked(dataset, layout.read(root))
-        except Misuse as error:  # not the command is wrong, but the files
-            raise Incomplete(str(error)) from None
-        files = sorted(set(table["file"]) | {mask for masks in table["mask"] for mask in masks.split("|") if mask})
-        hashes = copy(files, root, None if link else place / "files")
-        write_table(table, place / TABLE)
-        folder = str(root.resolve()) if link else None
-        (place / FACTS).write_text(json.dumps({"folder": folder, "sha256": hashes}, indent=0) + "\n")
-        remarks = layout.remarks(root, table) if hasattr(layout, "remarks") else []
-        shutil.rmtree(place / "unpacked", ignore_errors=True)
-        return remarks
+def how_to_get(card: Card) -> str:
+    """What the card says of it, and the command."""
+    steps = [step for step in card.facts["obtain"] if not step.startswith("python -m devnetlib")]
+    return " ".join([*steps, f"Then: python -m devnetlib data prepare {card.name} --from FOLDER-OR-ARCHIVE"])
 
 
-def raw_folder(dataset: str) -> Path:
-    """DEVNET_RAW/<name>, or Misuse that says how to name another place."""
-    raw = os.environ.get("DEVNET_RAW")
-    if not raw:
-        how = "; ".join(load_card(dataset).facts["obtain"])
-        raise Misuse(f"{dataset}: name its files with --from FOLDER-OR-ARCHIVE, or set DEVNET_RAW. To get them: {how}")
-    return Path(raw) / dataset
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """The one way to write the facts of a prepared data set; a file in which a bit differs is not written so."""
+    return json.dumps(facts, indent=0, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def found(layout: ModuleType, dataset: str, folder: Path) -> Path:
-    """The folder inside `folder` that the layout recognises; of a family, that of the subset."""
-    subset = dataset.partition("/")[2]
-    return layout.find(folder, subset) if subset else layout.find(folder)
-
-
-def checked(dataset: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The committed image table if the files found are its own; where none is committed, the table found."""
-    committed = MANIFESTS / f"{dataset}.csv"
-    if not committed.exists():
-        return table
-    expected = read_table(committed)
-    ours, theirs = (frame[COMPARED].set_index("id").sort_index() for frame in (table, expected))
-    missing, extra = theirs.index.difference(ours.index), ours.index.difference(theirs.index)
-    shared = theirs.index.intersection(ours.index)
-    other = shared[(ours.loc[shared] != theirs.loc[shared]).any(axis=1)]
-    told = [
-        f"{len(ids)} {what} ({', '.join(ids[:3])})"
-        for what, ids in (("missing", missing), ("unknown", extra), ("with other content", other))
-        if len(ids)
-    ]
-    if told:
-        raise Incomplete(f"{dataset}: not the release of its image table: samples {'; '.join(told)}; get it again")
-    return expected
-
-
-def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
-    """Copy files of `root` below `target` (None: leave them), with a progress bar; returns the hash of each."""
-
-    def one(file: str) -> str:
-        if target is None:
-            return sha256(root / file)
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / file, target / file)
-        return sha256(target / file)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = tqdm(pool.map(one, files), total=len(files), desc="prepare", unit="file", disable=None)
-        return dict(zip(files, hashes, strict=True))
-
-
-@contextmanager
-def made_whole(place: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name `place` when all went well, and is gone otherwise. Where another process
-    was faster, its result stays; what was there before is replaced."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+def read_facts(place: Path) -> dict[str, Any]:
+    """What was written down when a data set was prepared; Incomplete unless it, the image table and the card of a
+    folder of your own are as they were then."""
+    own = {name: place / name for name in (TABLE, OWN_CARD) if (place / name).is_file()}
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        old = place.with_name(f".{place.name}.{os.getpid()}.old")
-        if place.exists():
-            place.rename(old)
-        temporary.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise Incomplete(f"{error.filename or place}: {error.strerror or error}; nothing was changed") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        text = (place / FACTS).read_bytes().decode()
+        facts = json.loads(text)
+        digest = facts.pop("digest")
+        whole = text == facts_text(facts | {"digest": digest}) and digest == digest_of(facts)
+        whole = whole and facts["own"] == {name: sha256(path) for name, path in own.items()}
+    except (KeyError, TypeError, AttributeError, ValueError):
+        whole = False
+    if not whole:
+        raise Incomplete(f"{place}: {FACTS} or {' or '.join(own) or TABLE} is damaged; prepare the data set again")
+    return facts
+
+
+def digest_of(facts: Mapping[str, Any]) -> str:
+    """64 hex digits that name the facts."""
+    return hashlib.sha256(facts_text(facts).encode()).hexdigest()
 
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
@@ -201,17 +138,30 @@ def counts(table: pd.DataFrame) -> dict[str, int]:
 
 
 def overview(data_root: Path | None = None) -> list[dict[str, Any]]:
-    """One entry a data set: whether its files are here, its counts (by the card where they are not), Table I's, its
-    licence."""
+    """One entry a data set, prepared subsets and folders of your own included: whether its files are here, its counts
+    (by the card where they are not), those that the card expects, its licence."""
+    data_root = data_root or default_data_root()
     rows = []
-    for name in datasets():
-        card = load_card(name)
-        reading = card.reading(None)
-        row = {"name": name, "reading": reading, "counts": card.facts["counts"][reading], "present": False}
-        with suppress(Misuse):
-            row |= {"counts": counts(prepare(name, data_root=data_root).table), "present": True}
-        rows.append(row | {"expected": card.facts["counts"][reading], "licence": card.facts["licence"]["name"]})
+    for name in sorted({*datasets(), *subsets_at_hand(data_root)}):
+        with suppress(Misuse, Incomplete):  # a card of your own that is damaged
+            rows.append(overview_row(load_card(name, data_root), data_root))
     return rows
+
+
+def overview_row(card: Card, data_root: Path) -> dict[str, Any]:
+    """The entry of one data set; one that is damaged counts as missing."""
+    reading = card.reading(None)
+    expected = card.facts["counts"][reading]
+    row = {"name": card.name, "reading": reading, "counts": expected, "present": False, "expected": expected}
+    with suppress(Misuse, Incomplete):
+        row |= {"counts": counts(prepare(card.name, data_root=data_root).table), "present": True}
+    return row | {"licence": card.facts["licence"]["name"]}
+
+
+def subsets_at_hand(data_root: Path) -> list[str]:
+    """Names `FAMILY/SUBSET` of what is prepared below the data root, `my/<name>` included."""
+    names = (path.parent.relative_to(data_root).as_posix() for path in data_root.glob(f"*/*/{FACTS}"))
+    return [name for name in names if "." not in name]  # what is being made has a dot
 
 
 def verify(prepared: Prepared) -> list[str]:

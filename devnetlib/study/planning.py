@@ -93,11 +93,16 @@ def question_grid(
             weights,
             reading=reading,
             options=row.options,
-            splits=own(splits, splits_of(dataset), row.splits),
+            splits=own(splits, usual_splits(dataset), row.splits),
             draws=own(draws, DRAWS, row.draws),
             **fixed,
         )
     ]
+
+
+def usual_splits(dataset: str) -> range:
+    """The splits of a published cell: split 0 alone where the release divides the data set."""
+    return range(1) if load_card(dataset).facts["division"] == "release" else splits_of(dataset)
 
 
 def check_splits(dataset: str, splits: list[int]) -> None:

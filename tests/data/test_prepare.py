@@ -4,22 +4,39 @@ import errno
 import json
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from devnetlib.__main__ import main
+from devnetlib.data import intake
 from devnetlib.data import prepare as prepare_module
-from devnetlib.data.prepare import FACTS, counts, get, overview, prepare, verify
+from devnetlib.data.intake import get
+from devnetlib.data.manifests import OWN_CARD, datasets
+from devnetlib.data.prepare import FACTS, TABLE, counts, overview, prepare, verify
 from devnetlib.errors import Incomplete, Misuse
-from tests.trees import picture
+from tests.trees import mask, picture
 
 NORMAL, TUMOUR = 8, 5
+
+
+def no_tables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Put the committed tables aside, so that a small tree can stand for a release."""
+    for module in (intake, prepare_module):
+        monkeypatch.setattr(module, "MANIFESTS", tmp_path / "no tables")
 
 
 @pytest.fixture
 def release(tmp_path, monkeypatch) -> Path:
     """A small BrainMRI in the raw layout; its committed table is put aside."""
-    monkeypatch.setattr(prepare_module, "MANIFESTS", tmp_path / "no tables")
+    no_tables(monkeypatch, tmp_path)
     for number in range(NORMAL):
         picture(tmp_path / f"raw/brainmri/no/{number} no.jpg", (40, 40))
     for number in range(TUMOUR):
@@ -53,7 +70,7 @@ def test_a_linked_release_is_read_where_it_lies(release, root):
 
 def test_without_a_source_the_folder_named_by_the_environment_is_taken(release, root, monkeypatch):
     monkeypatch.delenv("DEVNET_RAW", raising=False)
-    with pytest.raises(Misuse, match="--from FOLDER-OR-ARCHIVE, or set DEVNET_RAW"):
+    with pytest.raises(Misuse, match="no files named with --from, and DEVNET_RAW is not set"):
         get("brainmri", None, False, root)
     monkeypatch.setenv("DEVNET_RAW", str(release.parent))
     get("brainmri", None, False, root)
@@ -71,7 +88,7 @@ def test_an_archive_is_unpacked_and_nothing_else_stays(release, root):
 
 
 def test_what_is_not_prepared_says_where_to_get_it_and_the_command(root):
-    with pytest.raises(Misuse, match=r"headct is not prepared: .*Kaggle.*data prepare headct --from FOLDER"):
+    with pytest.raises(Misuse, match=r"headct is not prepared in .*Kaggle.*data prepare headct --from FOLDER"):
         prepare("headct", data_root=root)
 
 
@@ -90,9 +107,7 @@ def test_every_flipped_bit_is_found(release, root):
 
 
 def test_a_flipped_bit_in_a_mask_is_found_too(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "MANIFESTS", tmp_path / "no tables")
-    from tests.trees import mask
-
+    no_tables(monkeypatch, tmp_path)
     for part in range(4):
         picture(tmp_path / f"raw/kos01/Part{part}.jpg", (30, 90))
         mask(tmp_path / f"raw/kos01/Part{part}_label.bmp", (30, 90), (1, 1, 5, 5) if part else None)
@@ -138,7 +153,7 @@ def test_a_full_disk_is_told_in_a_line_and_the_root_is_as_it_was(release, root, 
 
     get("brainmri", release, False, root)
     before = everything(root)
-    monkeypatch.setattr(prepare_module.shutil, "copyfile", full)
+    monkeypatch.setattr(intake.shutil, "copyfile", full)
     with pytest.raises(Incomplete, match="some/file: No space left on device; nothing was changed"):
         get("brainmri", release, False, root)
     assert everything(root) == before
@@ -159,3 +174,235 @@ def test_the_overview_counts_what_is_here_and_says_what_is_expected(release, roo
     assert rows["brainmri"]["expected"]["test_anomaly"] == 155
     assert not rows["headct"]["present"] and not rows["mvtec"]["present"]
     assert json.dumps(list(rows.values()))
+
+
+@pytest.fixture
+def carpet(tmp_path) -> Path:
+    """A small subset of MVTec AD in the raw layout, in its family's folder."""
+    subset = tmp_path / "raw" / "mvtec" / "carpet"
+    for file in ("train/good/000", "train/good/001", "test/good/000", "test/hole/000"):
+        picture(subset / f"{file}.png", (12, 12))
+    mask(subset / "ground_truth/hole/000_mask.png", (12, 12))
+    return subset
+
+
+@pytest.fixture
+def tiles(tmp_path) -> Path:
+    """A folder of your own in the form of two folders."""
+    for number in range(8):
+        picture(tmp_path / f"raw/tiles/normal/{number}.png", (12, 12))
+        picture(tmp_path / f"raw/tiles/anomaly/crack/{number}.png", (12, 12))
+    return tmp_path / "raw" / "tiles"
+
+
+@pytest.mark.parametrize("source", ["carpet", "family", "environment", "archive"])
+def test_a_subset_is_prepared_from_its_folder_that_of_its_family_or_an_archive(carpet, root, source, monkeypatch):
+    monkeypatch.setenv("DEVNET_RAW", str(carpet.parents[1]))
+    archive = shutil.make_archive(str(carpet.parents[1] / "mvtec"), "xztar", carpet.parents[1], "mvtec")
+    named = {"carpet": carpet, "family": carpet.parent, "environment": None, "archive": Path(archive)}[source]
+    said = get("mvtec/carpet", named, False, root)
+    prepared = prepare("mvtec/carpet", data_root=root)
+    assert counts(prepared.table) == {"train_normal": 2, "test_normal": 1, "test_anomaly": 1}
+    assert len(prepared.hashes) == 5 and verify(prepared) == []
+    assert [line for line in said if "sha256" in line] == [line for line in said if line.startswith("mvtec.tar.xz")]
+    assert "mvtec/carpet" in {row["name"] for row in overview(root) if row["present"]}
+
+
+def test_a_family_cannot_be_prepared_whole_and_its_subsets_stay(carpet, root):
+    get("mvtec/carpet", carpet, False, root)
+    before = everything(root)
+    for ask in (lambda: get("mvtec", carpet, False, root), lambda: prepare("mvtec", data_root=root)):
+        with pytest.raises(Misuse, match="mvtec is a family of data sets: name one, mvtec/ and one of bottle, cable"):
+            ask()
+    assert everything(root) == before
+
+
+def test_an_unknown_subset_is_misuse_before_anything_is_read(carpet, root):
+    with pytest.raises(Misuse, match=r"did you mean 'carpet'"):
+        get("mvtec/carpets", carpet, False, root)
+    assert not root.exists()
+
+
+def test_the_hash_of_an_archive_is_told_where_the_card_has_none_or_another(carpet, release, root):
+    archive = shutil.make_archive(str(carpet.parents[1] / "mvtec_anomaly_detection"), "xztar", carpet.parent, "carpet")
+    assert any(", the card has cf4313b1" in line for line in get("mvtec/carpet", Path(archive), False, root))
+    archive = shutil.make_archive(str(release.parent / "brain"), "zip", release.parent, "brainmri")
+    assert any("the card knows none" in line for line in get("brainmri", Path(archive), False, root))
+
+
+@pytest.mark.parametrize("file", ["train/good/001.png", "test/hole/000.png", "ground_truth/hole/000_mask.png"])
+@pytest.mark.parametrize("kept", [0, 30, 45])
+def test_an_image_or_mask_that_cannot_be_read_is_named_and_nothing_is_prepared(carpet, root, file, kept):
+    (carpet / file).write_bytes((carpet / file).read_bytes()[:kept])
+    with pytest.raises(Incomplete, match=f"{Path(file).name}: not a readable image"):
+        get("mvtec/carpet", carpet, False, root)
+    assert not root.exists()
+
+
+def test_an_image_of_more_than_8_bits_is_named_and_nothing_is_prepared(tiles, root):
+    Image.fromarray(np.full((12, 12), 40_000, np.uint16)).save(tiles / "normal" / "0.png")
+    with pytest.raises(Incomplete, match=r"normal/0\.png: mode I;16 does not fit into 8 bits"):
+        get("my/tiles", tiles, False, root)
+
+
+def test_a_fault_inside_an_archive_is_told_by_the_archive_and_the_name_within(carpet, root):
+    (carpet / "train/good/001.png").write_bytes(b"")
+    archive = Path(shutil.make_archive(str(carpet.parents[1] / "mvtec"), "zip", carpet.parents[1], "mvtec"))
+    with pytest.raises(Incomplete, match=rf"{archive}/mvtec/carpet/train/good/001\.png: not a readable image"):
+        get("mvtec/carpet", archive, False, root)
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("name", ["rar", "nothing", "evil"])
+def test_a_source_that_cannot_be_opened_is_refused_by_name(tmp_path, root, name):
+    source = tmp_path / f"images.{name}"
+    if name == "rar":
+        source.write_bytes(b"Rar!")
+    if name == "evil":
+        source = tmp_path / "evil.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.writestr("../evil", "x")
+    with pytest.raises(Incomplete, match=source.name):
+        get("brainmri", source, False, root)
+    assert not root.exists() and not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("name", [TABLE, FACTS, OWN_CARD])
+def test_every_flipped_bit_beside_the_images_is_found_too(tiles, root, name):
+    get("my/tiles", tiles, False, root)
+    path, rng = root / "my" / "tiles" / name, random.Random(0)
+    whole = path.read_bytes()
+    for _ in range(100):
+        changed = bytearray(whole)
+        changed[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        with pytest.raises(Incomplete, match="damaged"):
+            prepare("my/tiles", data_root=root)
+    path.write_bytes(whole)
+    assert verify(prepare("my/tiles", data_root=root)) == []
+
+
+def test_a_folder_of_your_own_has_a_card_of_what_was_found_and_is_listed(tiles, root):
+    assert get("my/tiles", tiles, False, root) == []
+    prepared = prepare("my/tiles", data_root=root)
+    found = {"train_normal": 6, "test_normal": 2, "test_anomaly": 8}
+    assert counts(prepared.table) == found == prepared.card.facts["counts"]["all"]
+    assert prepared.reading == "all" and prepared.card.facts["division"] == "3:1"
+    (row,) = [row for row in overview(root) if row["name"] == "my/tiles"]
+    assert row["present"] and row["counts"] == found
+
+
+@pytest.mark.parametrize(
+    "name", ["my", "my/", "my/../evil", "my//evil", "my/a/b", "my/a.b", "my/a,b", "my/a:b", "my/-"]
+)
+def test_a_name_of_your_own_that_is_no_word_is_misuse(tiles, root, name):
+    for ask in (lambda: get(name, tiles, False, root), lambda: prepare(name, data_root=root)):
+        with pytest.raises(Misuse, match="expected my/ and letters, digits"):
+            ask()
+    assert not root.exists()
+
+
+def test_a_folder_of_your_own_that_is_not_prepared_says_the_command(root, monkeypatch):
+    monkeypatch.setenv("DEVNET_RAW", "/nowhere")
+    with pytest.raises(Misuse, match="python -m devnetlib data prepare my/tiles --from FOLDER"):
+        prepare("my/tiles", data_root=root)
+    with pytest.raises(Misuse, match="python -m devnetlib data prepare my/tiles --from FOLDER"):
+        get("my/tiles", None, False, root)
+
+
+def test_what_is_at_hand_stays_where_no_source_is_named(release, root, monkeypatch):
+    monkeypatch.delenv("DEVNET_RAW", raising=False)
+    get("brainmri", release, False, root)
+    assert get("brainmri", None, False, root) == []
+    assert verify(prepare("brainmri", data_root=root)) == []
+
+
+def test_a_file_that_changes_while_it_is_read_is_found(carpet, root, monkeypatch):
+    whole = shutil.copyfile
+
+    def changing(source: Path, target: Path) -> None:
+        whole(source, target)
+        if source.name == "001.png":
+            target.write_bytes(target.read_bytes() + b"\0")
+
+    monkeypatch.setattr(intake.shutil, "copyfile", changing)
+    with pytest.raises(Incomplete, match=r"train/good/001\.png: changed while it was read"):
+        get("mvtec/carpet", carpet, False, root)
+    assert not root.exists()
+
+
+def test_a_root_that_cannot_be_written_is_told_in_a_line(release, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(Incomplete, match=r"file.*nothing was changed \(--data-root names another place\)"):
+        get("brainmri", release, False, tmp_path / "file" / "root")
+
+    def forbidden(**_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "root")
+
+    monkeypatch.setattr(intake.tempfile, "mkdtemp", forbidden)
+    with pytest.raises(Incomplete, match="root: Read-only file system; nothing was changed"):
+        get("brainmri", release, False, tmp_path / "root")
+    assert not (tmp_path / "root").exists()
+
+
+def test_two_at_once_end_with_one_whole(release, root):
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(get, "brainmri", release, False, root) for _ in range(12)]
+        for result in results:
+            result.result()
+    assert verify(prepare("brainmri", data_root=root)) == []
+    assert [path.name for path in root.iterdir()] == ["brainmri"]
+
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from devnetlib.data import intake, prepare
+for module in (intake, prepare):
+    module.MANIFESTS = Path("no tables")
+copied, whole = [], shutil.copyfile
+def copyfile(source, target):
+    whole(source, target)
+    copied.append(source)
+    if len(copied) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+shutil.copyfile = copyfile
+intake.get("brainmri", Path(sys.argv[1]), False, Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_prepare_leaves_nothing_that_looks_finished(release, root):
+    words = [sys.executable, "-c", KILLED, str(release), str(root)]
+    assert subprocess.run(words, cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    assert not (root / "brainmri").exists() and everything(root)
+    with pytest.raises(Misuse, match="brainmri is not prepared"):
+        prepare("brainmri", data_root=root)
+    assert not any(row["present"] for row in overview(root) if row["name"] == "brainmri")
+    assert {row["name"] for row in overview(root)} == set(datasets())
+    get("brainmri", release, False, root)
+    assert verify(prepare("brainmri", data_root=root)) == []
+
+
+def test_the_command_line_prepares_verifies_and_lists_a_folder_of_your_own(tiles, root, capsys):
+    at = ["--data-root", str(root), "--json"]
+    assert main(["data", "prepare", "my/tiles", "--from", str(tiles), *at]) == 0
+    assert main(["data", "verify", "my/tiles", *at]) == 0
+    assert main(["data", "list", *at]) == 0
+    prepared, verified, listed = map(json.loads, capsys.readouterr().out.splitlines())
+    assert prepared["counts"] == verified["counts"] and verified["faults"] == []
+    assert "my/tiles" in {row["name"] for row in listed}
+    (root / "my/tiles/files/normal/0.png").write_bytes(b"")
+    assert main(["data", "verify", "my/tiles", *at]) == 1
+
+
+def test_the_command_line_exits_with_1_for_other_counts_and_files_and_with_2_for_unknown_names(carpet, root, capsys):
+    at = ["--data-root", str(root)]
+    assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet), *at]) == 1
+    assert "train_normal 2, the card has 280" in capsys.readouterr().out
+    assert main(["data", "verify", "mvtec/carpet", *at]) == 0
+    (root / "mvtec/carpet" / TABLE).write_text("")
+    assert main(["data", "verify", "mvtec/carpet", *at]) == 1
+    assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet / "train"), *at]) == 1
+    assert main(["data", "prepare", "mvtex/carpet", "--from", str(carpet), *at]) == 2
+    assert main(["data", "prepare", "mvtec", "--from", str(carpet), *at]) == 2

@@ -2,7 +2,19 @@
 
 from types import ModuleType
 
-from devnetlib.data.layouts import aitex, brainmri, elpv, headct, hyperkvasir, kolektorsdd, mastcam, mvtec, optical, toy
+from devnetlib.data.layouts import (
+    aitex,
+    brainmri,
+    elpv,
+    folder,
+    headct,
+    hyperkvasir,
+    kolektorsdd,
+    mastcam,
+    mvtec,
+    optical,
+    toy,
+)
 
 LAYOUTS: dict[str, ModuleType] = {
     "aitex": aitex,
@@ -13,6 +25,7 @@ LAYOUTS: dict[str, ModuleType] = {
     "kolektorsdd": kolektorsdd,
     "mastcam": mastcam,
     "mvtec": mvtec,
+    "my": folder,
     "optical": optical,
     "toy": toy,
 }

@@ -1,0 +1,210 @@
+"""From a raw release to a data set at hand: unpack it, list it, look at every file, compare, and copy or link it.
+
+All of it is written under a temporary name and renamed at the end, so that nothing half-made is ever read.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from devnetlib.data.archives import is_archive, unpack
+from devnetlib.data.layouts import LAYOUTS
+from devnetlib.data.layouts.files import image_size, read_mask, sha256
+from devnetlib.data.manifests import MANIFESTS, OWN, OWN_CARD, family, load_card, own_name, read_table, write_table
+from devnetlib.data.prepare import FACTS, FILES, TABLE, counts, digest_of, facts_text, how_to_get, one_set, rows_of
+from devnetlib.errors import Incomplete, Misuse
+
+COMPARED = ["id", "file", "x", "y", "width", "height", "split", "label", "defect", "mask", "sha256"]  # all but `group`
+
+
+def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[str]:
+    """Prepare a data set from a folder or archive (None: the folder DEVNET_RAW/<name>), copied into the data root or,
+    with `link`, read from where it lies. Returns what its layout remarks. One that is at hand stays where nothing is
+    named.
+
+    Raises Incomplete for what is no release of it, lacks files, has others than the committed image table or one that
+    cannot be read, and for a disk that takes no more; what was there stays.
+    """
+    own_name(dataset) if family(dataset) == OWN else one_set(dataset, data_root)
+    layout = LAYOUTS[family(dataset)]
+    if hasattr(layout, "locate"):
+        layout.locate(data_root)
+        return []
+    if source is None and not os.environ.get("DEVNET_RAW") and (data_root / dataset / FACTS).is_file():
+        return []
+    source = source or raw_folder(dataset)
+    if link and is_archive(source):
+        raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
+    with made_whole(data_root, dataset) as (place, unpacked):
+        try:
+            folder, said = opened(dataset, source, unpacked)
+            root = found(layout, dataset, folder)
+            table = checked(dataset, layout.read(root))
+            look_at(table, root)
+            said += layout.remarks(root, table) if hasattr(layout, "remarks") else []
+            fill(place, dataset, table, root, link)
+        except (Misuse, UnicodeError) as error:  # not the command is wrong, but the files
+            raise Incomplete(str(error).replace(str(unpacked), str(source))) from None
+        return said
+
+
+def raw_folder(dataset: str) -> Path:
+    """DEVNET_RAW/<name>, of a subset that of its family; Misuse that says how to name another place where there is
+    none."""
+    raw = os.environ.get("DEVNET_RAW")
+    if raw and (Path(raw) / family(dataset)).exists() and family(dataset) != OWN:
+        return Path(raw) / family(dataset)
+    where = f"{raw} (DEVNET_RAW) holds no {family(dataset)}" if raw else "DEVNET_RAW is not set"
+    if family(dataset) == OWN:
+        raise Misuse(f"{dataset}: name its folder: python -m devnetlib data prepare {dataset} --from FOLDER")
+    raise Misuse(f"{dataset}: no files named with --from, and {where}. To get them: {how_to_get(load_card(dataset))}")
+
+
+def opened(dataset: str, source: Path, unpacked: Path) -> tuple[Path, list[str]]:
+    """The folder of a release, which is `unpacked` for an archive, and what is to be said of the archive's hash."""
+    if not source.exists():
+        raise Misuse(f"{source}: no such folder or archive")
+    if not is_archive(source):
+        if source.is_file():
+            raise Misuse(f"{source}: neither a folder nor .zip, .tar, .tar.gz, .tar.xz or .tar.bz2; unpack it yourself")
+        return source, []
+    unpack(source, unpacked)
+    known = {} if family(dataset) == OWN else {each["name"]: each for each in load_card(dataset).facts["archives"]}
+    expected, seen = known.get(source.name, {}).get("sha256"), sha256(source)
+    if expected is None:
+        return unpacked, [f"{source.name}: sha256 {seen}; the card knows none"]
+    return unpacked, [] if seen == expected else [f"{source.name}: sha256 {seen}, the card has {expected}"]
+
+
+def found(layout: ModuleType, dataset: str, folder: Path) -> Path:
+    """The folder inside `folder` that the layout recognises; of a family, that of the subset."""
+    subset = dataset.partition("/")[2]
+    return layout.find(folder, subset) if subset and family(dataset) != OWN else layout.find(folder)
+
+
+def checked(dataset: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The committed image table if the files found are its own; where none is committed, the table found."""
+    committed = MANIFESTS / f"{dataset}.csv"
+    if not committed.exists():
+        return table
+    expected = read_table(committed)
+    ours, theirs = (frame[COMPARED].set_index("id").sort_index() for frame in (table, expected))
+    missing, extra = theirs.index.difference(ours.index), ours.index.difference(theirs.index)
+    shared = theirs.index.intersection(ours.index)
+    other = shared[(ours.loc[shared] != theirs.loc[shared]).any(axis=1)]
+    told = [
+        f"{len(ids)} {what} ({', '.join(ids[:3])})"
+        for what, ids in (("missing", missing), ("unknown", extra), ("with other content", other))
+        if len(ids)
+    ]
+    if told:
+        raise Incomplete(f"{dataset}: not the release of its image table: samples {'; '.join(told)}; get it again")
+    return expected
+
+
+def masks_in(cell: str) -> list[str]:
+    """The files that a cell of the column `mask` names."""
+    return [file for file in cell.split("|") if file]
+
+
+def look_at(table: pd.DataFrame, root: Path) -> None:
+    """Read every image and mask once, as a run will; Misuse for the first that is damaged, of a mode that 8 bits cannot
+    hold, smaller than its crops, or a mask of another size than its image."""
+    from devnetlib.data.images import boxes_of, load_crops  # brings torch, which nothing else here needs
+
+    boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
+
+    def one(file: str) -> None:
+        load_crops(root / file, [boxes[row] for row in rows[file]], 1)
+        for mask in {mask for row in rows[file] for mask in masks_in(table["mask"].iloc[row])}:
+            read_mask(root / mask, image_size(root / file))
+
+    all_of(one, list(rows), "read")
+
+
+def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:
+    """What a task gives for each file, in parallel, with a progress bar; the first error ends it."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            return list(tqdm(pool.map(task, files), total=len(files), desc=name, unit="file", disable=None))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool) -> None:
+    """Write all that a prepared data set is into a folder. Incomplete for a file that changed since it was listed."""
+    files = sorted({*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))})
+    hashes = copy(files, root, None if link else place / FILES)
+    other = [file for file, listed in zip(table["file"], table["sha256"], strict=True) if hashes[file] != listed]
+    if other:
+        raise Incomplete(f"{root / other[0]}: changed while it was read; try again")
+    write_table(table, place / TABLE)
+    if family(dataset) == OWN:
+        card = LAYOUTS[OWN].facts(dataset, table, counts(rows_of(dataset, "all", table)))
+        (place / OWN_CARD).write_text(facts_text(card), encoding="utf-8")
+    own = {path.name: sha256(path) for path in sorted(place.iterdir()) if path.is_file()}
+    facts = {"folder": str(root.resolve()) if link else None, "sha256": hashes, "own": own}
+    (place / FACTS).write_text(facts_text(facts | {"digest": digest_of(facts)}), encoding="utf-8")
+
+
+def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
+    """Copy files of `root` below `target` (None: leave them), with a progress bar; returns the hash of each."""
+
+    def one(file: str) -> str:
+        if target is None:
+            return sha256(root / file)
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / file, target / file)
+        return sha256(target / file)
+
+    return dict(zip(files, all_of(one, files, "prepare"), strict=True))
+
+
+@contextmanager
+def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
+    """A new folder that takes the place of the data set when all went well, and one for what is unpacked; both are gone
+    afterwards, and so is every folder that was made for them in vain.
+
+    What was there before is replaced. Where another process was faster meanwhile, its result stays.
+    """
+    place = data_root / dataset
+    made = [folder for folder in place.parents if not folder.exists()]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(suffix=".tmp", prefix=f".{place.name}.", dir=place.parent))
+        try:
+            (work / "new").mkdir()
+            yield work / "new", work / "unpacked"
+            put(work, place)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        told = f"{error.strerror or error}; nothing was changed"
+        raise Incomplete(f"{error.filename or place}: {told} (--data-root names another place)") from None
+    finally:
+        for folder in made:
+            with suppress(OSError):  # not empty: all went well, or another process uses it
+                folder.rmdir()
+
+
+def put(work: Path, place: Path) -> None:
+    """Rename `new` to the place of the data set, what stood there aside; bring it back if that fails."""
+    with suppress(FileNotFoundError):  # the first time, or another process has it aside
+        place.rename(work / "old")
+    try:
+        (work / "new").rename(place)
+    except OSError:
+        if not place.exists():
+            if (work / "old").exists():
+                (work / "old").rename(place)
+            raise
