@@ -20,10 +20,16 @@ def passages(card: dict[str, Any]) -> Iterator[str]:
     yield card["task"] + cited
     yield counts_table(card)
     yield bullets("Readings", [f"`{reading}`: {words}" for reading, words in card["readings"].items()])
-    yield bullets("Where it comes from", [*card["obtain"], f"Layout: {card['layout']}."])
+    yield bullets("Where it comes from", [*map(as_code, card["obtain"]), f"Layout: {card['layout']}."])
     yield f"**Licence.** {card['licence']['name']} ({card['licence']['source']})."
     yield bullets("What to look out for", card["traps"])
     yield f"**Use.** {card['use']} **Limits.** {card['limits']}"
+
+
+def as_code(line: str) -> str:
+    """A command set as code, with what stands behind it in brackets left as prose; any other line as it is."""
+    command, bracket, remark = line.partition(" (")
+    return f"`{command}`{bracket}{remark}" if line.startswith("python -m ") else line
 
 
 def counts_table(card: dict[str, Any]) -> str:

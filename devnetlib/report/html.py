@@ -94,7 +94,7 @@ def methods_table_html(dataset: str) -> str:
     caption = tag(
         "p",
         escape(
-            f"{dataset}, profile quick, published ({weights_line(records, ['published'])}). AUROC is the mean over "
+            f"{dataset}, profile quick ({weights_line(records, ['published'])}). AUROC is the mean over "
             "runs, seconds the median of a run on kept maps, memory the peak of a run in a process of its own."
         ),
         class_="table-caption",
