@@ -18,6 +18,12 @@ def picture(path: Path, size: tuple[int, int] = (8, 8), mode: str = "L", content
     return path
 
 
+def scan(seed: int, side: int = 64) -> Image.Image:
+    """A smooth grey picture of its own."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+
+
 def mask(path: Path, size: tuple[int, int] = (8, 8), marked: Box | None = (1, 1, 3, 3), mode: str = "L") -> Path:
     """A black mask, opaque where its mode has transparency, white in the box `marked`."""
     image = Image.new(mode, size, {"L": 0, "LA": (0, 255), "RGB": (0, 0, 0), "RGBA": (0, 0, 0, 255)}[mode])

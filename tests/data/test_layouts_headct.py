@@ -9,14 +9,9 @@ from devnetlib.data.layouts import headct
 from devnetlib.data.manifests import MANIFESTS, load_card, read_as, read_table, write_table
 from devnetlib.data.prepare import counts
 from devnetlib.errors import Misuse
+from tests.trees import scan
 
 IMAGES = "head_ct/head_ct"
-
-
-def scan(seed: int, side: int = 64) -> Image.Image:
-    """A smooth grey picture of its own."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from devnetlib.methods import CONTROLS, METHODS, Detector
 from devnetlib.methods.saving import load, save
 from devnetlib.metrics import auroc
 from devnetlib.network import Standardise, cells_of
+from devnetlib.saliency import saliency
 from devnetlib.study.execution import (
     Machine,
     batch_stream,
@@ -155,6 +156,14 @@ def test_a_saved_detector_reloads_to_the_same_scores(trained, tmp_path):
     save(trained.detector, trained.run.method, trained.options, tmp_path / "detector.safetensors")
     loaded = load(tmp_path / "detector.safetensors")
     np.testing.assert_array_equal(score(loaded, trained.inputs, trained.rows["test"]), trained.scores)
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_trained_detector_explains_every_score_by_a_map_of_the_image(trained, guided):
+    images = trained.inputs.plain(trained.rows["test"][-3:])
+    maps = saliency(trained.detector.eval(), images, normalise=False, guided=guided)
+    assert maps.shape == (3, SIDE, SIDE) and torch.isfinite(maps).all()
+    assert (maps >= 0).all() and (maps.amax(dim=(1, 2)) > maps.amin(dim=(1, 2))).all()
 
 
 def test_a_file_that_is_no_saved_detector_is_refused_by_name(tmp_path):
