@@ -5,7 +5,7 @@ The rooms, in the order of the paper:
     deviation, network, saliency, metrics    the idea, each readable on its own
     methods     the detectors behind one contract, and the controls
     data        cards, image tables, partitions, pixels
-    study       runs and profiles, training, execution, results
+    study       runs and profiles, training, execution, grids, results
     report      statistics, the paper's numbers, tables, figures
 
 Names of shapes: N images, C,H,W channels and pixels, P patches (cells of a feature map). The names below are loaded
@@ -36,7 +36,7 @@ _HOME = {
     "plan": "study.planning",
     "question_grid": "study.planning",
     "execute": "study.execution",
-    "execute_all": "study.execution",
+    "execute_all": "study.grids",
     "publish": "study.publishing",
     "table": "report.tables",
     "check_parameters": "study.parameters",

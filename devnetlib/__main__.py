@@ -160,7 +160,7 @@ def machine_of(args: argparse.Namespace) -> Any:
 
 def grid(args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores: None) -> tuple[list[Any], int]:
     """Execute runs as the options say; the scores, and the exit status after the failures have been told."""
-    from devnetlib.study.execution import execute_all, warm_caches
+    from devnetlib.study.grids import execute_all, warm_caches
     from devnetlib.study.workers import process_pool
 
     machine = machine_of(args)

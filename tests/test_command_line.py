@@ -84,16 +84,16 @@ def test_a_run_of_every_protocol_is_stored_checked_and_read_back(command, tmp_pa
 
 
 def test_a_grid_in_which_only_some_cells_fail_prints_the_others_and_exits_with_1(command, monkeypatch):
-    from devnetlib.study import execution
+    from devnetlib.study import grids
 
-    whole = execution.execute
+    whole = grids.execute
 
     def failing(run, machine):
         if run.draw == 1:
             raise MemoryError("out of memory")
         return whole(run, machine)
 
-    monkeypatch.setattr(execution, "execute", failing)
+    monkeypatch.setattr(grids, "execute", failing)
     status, output, errors = command(*GREY, "--draw", "0-2", "--json")
     assert status == 1 and len(output.splitlines()) == 2 and "MemoryError: out of memory" in errors
 

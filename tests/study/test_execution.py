@@ -20,7 +20,8 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS, Detector
 from devnetlib.metrics import auroc
 from devnetlib.network import initialise
-from devnetlib.study.execution import Collapse, Machine, check_scores, execute, execute_all, partition_of, row_numbers
+from devnetlib.study.execution import Collapse, Machine, check_scores, execute, partition_of, row_numbers
+from devnetlib.study.grids import execute_all
 from devnetlib.study.results import collect, partition_path, read, scores_path
 from devnetlib.study.workers import process_pool
 
@@ -186,7 +187,7 @@ def test_a_grid_is_de_duplicated_stored_and_not_executed_twice(toy_runs, tmp_pat
     runs, told = toy_runs("grey", draws=[0, 1]), []
     scores, failures = execute_all([*runs, *runs], tmp_path, on_done=told.append)
     assert [one.run for one in scores] == runs == [one.run for one in told] and failures == []
-    monkeypatch.setattr("devnetlib.study.execution.execute", lambda *_: pytest.fail("executed again"))
+    monkeypatch.setattr("devnetlib.study.grids.execute", lambda *_: pytest.fail("executed again"))
     assert execute_all(runs, tmp_path)[0] == scores
 
 
