@@ -58,23 +58,33 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training) -> li
 
     Raises FloatingPointError when the loss is not finite.
     """
-    trained = [p for p in detector.parameters() if p.requires_grad]
+    frozen = training.trains == "head"
+    detector.train(not frozen)
+    losses = (
+        loss_of_heads(detector, detector.outputs(inputs if frozen else detector.features(inputs))[places], labels)
+        for inputs, places, labels in updates
+    )
+    return descend([p for p in detector.parameters() if p.requires_grad], losses, training)
+
+
+def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Training) -> list[float]:
+    """Lower the losses by Adam, one update each, as the training says; returns their values. `losses` computes each
+    when it is asked for, after the update before it.
+
+    Raises FloatingPointError when one is not finite.
+    """
     optimiser = torch.optim.Adam(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, training.decay_at)
-    detector.train(training.trains != "head")
-    losses = []
-    bar = tqdm(updates, desc="updates", total=training.updates, delay=2, leave=False, disable=None)
-    for inputs, places, labels in bar:
-        maps = inputs if training.trains == "head" else detector.features(inputs)
-        loss = loss_of_heads(detector, detector.outputs(maps)[places], labels)
+    values = []
+    for loss in tqdm(losses, desc="updates", total=training.updates, delay=2, leave=False, disable=None):
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if training.clip:
             torch.nn.utils.clip_grad_norm_(trained, training.clip)
         optimiser.step()
         decay.step()
-        losses.append(loss.detach())  # read after the loop: reading here would wait for the device at each update
-    values = torch.stack(losses).tolist()
+        values.append(loss.detach())  # read after the loop: reading here would wait for the device at each update
+    values = torch.stack(values).tolist()
     if not np.isfinite(values).all():
         raise FloatingPointError(
             f"the loss is not finite from update {int(np.argmin(np.isfinite(values)))} on; lower the learning rate"
