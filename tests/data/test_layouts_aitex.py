@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from trees import mask, picture, printed_counts
 
-from devnetlib.data.images import decode
+from devnetlib.data.images import image_bank
 from devnetlib.data.layouts import aitex
 from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
@@ -42,6 +42,13 @@ def test_a_clean_strip_gives_sixteen_normal_tiles_side_by_side(fabrics):
     assert (strip[["y", "width", "height", "label"]] == ["0", "256", "256", "0"]).all(axis=None)
     assert set(strip["file"]) == {"NODefect_images/2306881-210020u/0001_000_05.png"}
     assert (table["label"] == "0").sum() == 32 and table["id"].is_unique and table["id"].is_monotonic_increasing
+
+
+def test_a_clean_strip_whose_name_has_another_form_is_read_all_the_same(fabrics):
+    picture(fabrics / "NODefect_images" / "2306881-210020u" / "0018_00_01.png", WHOLE)
+    table = aitex.read(fabrics)
+    tiles = table[table["group"] == "2306881-210020u_0018_00_01"]
+    assert len(tiles) == 16 and set(tiles["label"]) == {"0"}
 
 
 def test_tiles_with_a_pixel_of_a_mask_are_anomalous_and_the_others_of_their_strip_are_dropped(fabrics):
@@ -155,7 +162,7 @@ def test_a_tile_decodes_to_its_part_of_the_strip(fabrics):
     table = aitex.read(fabrics)
     row = table.index[table["id"] == "0001_002_00_03"]
     strip = np.asarray(Image.open(fabrics / table["file"][row[0]]))
-    assert np.array_equal(decode(table.loc[row], fabrics, 256)[0, 0], strip[:, 768:1024])
+    assert np.array_equal(image_bank(table.loc[row], fabrics, 256, fabrics / "cache")[0, 0], strip[:, 768:1024])
 
 
 def test_a_mask_of_another_size_is_refused_by_name(fabrics):

@@ -8,6 +8,8 @@ from devnetlib.data.layouts.files import copies, find_root, finished, near_copie
 
 FOLDERS = {"no": "0", "yes": "1"}
 SUFFIXES = {".jpg", ".jpeg", ".png"}  # in any case; some files named .jpg hold PNG data, which decoders do not mind
+# Bits of 256: the last distance before the first pair of files that shows two different things.
+WITHIN = 46
 LOADED = ("png", "PNG", "jpg", "npy")  # the endings that the released loader reads; it drops others without a word
 
 
@@ -21,7 +23,7 @@ def read(root: Path) -> pd.DataFrame:
     and across the two folders."""
     files = [file for name in FOLDERS for file in (root / name).iterdir() if file.suffix.lower() in SUFFIXES]
     shown = [file for file in files if not file.name.startswith(".")]  # file managers leave "._name.jpg"
-    return near_copies_together(finished(map(row, shown), root), root)
+    return near_copies_together(finished(map(row, shown), root), root, WITHIN)
 
 
 def row(file: Path) -> dict[str, str]:

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from devnetlib.data.manifests import COLUMNS
 from devnetlib.errors import Misuse
 
 DEPTH = 3  # folders that archives of these releases nest their files in, at most
-NEAR = 2  # bits of 64: on the two medical sets every pair this near was the same picture, at 4 some were not
+HASH_SIDE = 16  # of the perceptual hash: with 8, pictures that show two things are alike
 
 ONE_VALUE = {"1", "L", "P", "I", "I;16"}  # modes with a single number a pixel
 
@@ -87,15 +86,20 @@ def alike(keys: Sequence[str]) -> list[tuple[int, int]]:
     return [(first[key], place) for place, key in enumerate(keys) if first.setdefault(key, place) != place]
 
 
-def look_alikes(paths: Sequence[Path], distance: int = NEAR) -> list[tuple[int, int]]:
-    """Pairs of positions whose images differ in at most `distance` of the 64 bits of their perceptual hash.
+def perceptual_hash(image: Image.Image, side: int = HASH_SIDE) -> np.ndarray:
+    """`imagehash.phash` as bool (side * side,): the low frequencies of the grey image, each above their median or
+    not."""
+    import imagehash  # needed only where images are compared
 
-    The hash is `imagehash.phash`: 8 x 8 low frequencies of the grey image, each above or below their median.
-    """
-    import imagehash  # needed only when a table is made
+    return imagehash.phash(image, side).hash.ravel()
 
-    hashes = [imagehash.phash(open_image(path)) for path in paths]
-    return [(a, b) for a, b in combinations(range(len(paths)), 2) if hashes[a] - hashes[b] <= distance]
+
+def near_pairs(hashes: np.ndarray, distance: int) -> list[tuple[int, int, int]]:
+    """Pairs of positions, and in how many bits they differ, of all hashes (N,B) that differ in `distance` or fewer."""
+    signs = np.where(hashes, 1, -1).astype(np.float32)  # exact: sums of B ones
+    differing = (hashes.shape[1] - signs @ signs.T) / 2
+    first, second = np.nonzero(np.triu(differing <= distance, k=1))
+    return [(int(a), int(b), int(differing[a, b])) for a, b in zip(first, second, strict=True)]
 
 
 def joined(names: Sequence[str], pairs: Iterable[tuple[int, int]]) -> list[str]:
@@ -122,7 +126,10 @@ def images_in(folder: Path, *suffixes: str) -> list[Path]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) by the header of an image file alone; Misuse that names a file which has none."""
+    """(width, height) by the header of an image file alone, or of an array file (.npy); Misuse that names a file which
+    has none."""
+    if path.suffix == ".npy":
+        return open_image(path).size
     try:
         with Image.open(path) as image:
             return image.size
@@ -145,9 +152,12 @@ def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
     return table
 
 
-def near_copies_together(table: pd.DataFrame, root: Path) -> pd.DataFrame:
-    """The table with one `group` for all samples whose groups share an image that looks alike (see `look_alikes`)."""
-    pairs = look_alikes([root / file for file in table["file"]])
+def near_copies_together(table: pd.DataFrame, root: Path, within: int) -> pd.DataFrame:
+    """The table with one `group` for all samples whose groups share files that look alike: whose perceptual hashes
+    differ in at most `within` bits."""
+    files = table["file"].drop_duplicates()
+    hashes = np.stack([perceptual_hash(open_image(root / file)) for file in files])
+    pairs = [(files.index[a], files.index[b]) for a, b, _ in near_pairs(hashes, within)]
     return table.assign(group=joined(table["group"], alike(table["group"]) + pairs))
 
 

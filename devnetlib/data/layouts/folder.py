@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from devnetlib.data.layouts.files import copies, find_root, finished, image_size, images_in
+from devnetlib.data.manifests import OWN_READING
 from devnetlib.errors import Misuse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -121,8 +122,8 @@ def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, A
         "archives": [],
         "layout": "train/good, test/<class>, ground_truth/<class>" if released else "normal, anomaly",
         "division": "release" if released else "3:1",
-        "readings": {"all": "Every image."},
-        "counts": {"all": counts},
+        "readings": {OWN_READING: "Every image."},
+        "counts": {OWN_READING: counts},
         "table1": None,
         "traps": [],
         "use": "A comparison of your own.",

@@ -8,6 +8,7 @@ from devnetlib.data.layouts.files import copies, find_root, finished, near_copie
 from devnetlib.errors import Misuse
 
 LABELS, IMAGES = "labels.csv", "head_ct/head_ct"
+WITHIN = 26  # bits of 256: the farthest pair of one picture; as near are two neighbouring slices, which it joins, too
 
 
 def find(folder: Path) -> Path:
@@ -35,7 +36,7 @@ def labels(root: Path) -> dict[str, str]:
 def read(root: Path) -> pd.DataFrame:
     """One row an image that is there and has a label. `group` joins byte-identical and near-identical images."""
     rows = [row(name, label) for name, label in labels(root).items() if (root / file_of(name)).is_file()]
-    return near_copies_together(finished(rows, root), root)
+    return near_copies_together(finished(rows, root), root, WITHIN)
 
 
 def row(name: str, label: str) -> dict[str, str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from devnetlib.data.layouts.files import alike, find_root, finished, open_image, read_mask
+from devnetlib.data.layouts.files import alike, find_root, finished, near_copies_together, open_image, read_mask
 
 TEST_NORMALS, TRAIN_NORMALS = 286, 594  # as Table I prints them
+WITHIN = 24  # bits of 256: two parts photographed twice differ in 12 at most, any others in 82 or more
 
 
 def find(folder: Path) -> Path:
@@ -26,9 +27,10 @@ def read(root: Path) -> pd.DataFrame:
     """Three crops an image; one is anomalous if its mask has a pixel above 0, clean thirds of defective images are
     normal. `mask` is named where the crop has defect pixels.
 
-    `group` is the commutator; two that share byte-identical images are one.
+    `group` is the commutator; two that share byte-identical or near-identical images are one.
     """
-    return finished((row for file in sorted(root.glob("kos*/Part*.jpg")) for row in thirds(file)), root)
+    table = finished((row for file in sorted(root.glob("kos*/Part*.jpg")) for row in thirds(file)), root)
+    return near_copies_together(table, root, WITHIN)
 
 
 def thirds(file: Path) -> list[dict[str, str]]:
