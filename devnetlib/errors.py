@@ -19,3 +19,12 @@ def unknown(kind: str, found: object, valid: Iterable[str]) -> Misuse:
 class Incomplete(ValueError):
     """Files that are not what they should be: a release that lacks some, an archive that is damaged or hostile. One
     line that names them."""
+
+
+class Unwritable(OSError):
+    """A file that could not be written, such as on a full disk; nothing of it is left behind."""
+
+
+def unwritable(path: object, error: OSError, mend: str) -> Unwritable:
+    """The error for a file that could not be written: its path, the system's reason, and what to do."""
+    return Unwritable(f"{path}: not written ({error.strerror or error}); {mend}")

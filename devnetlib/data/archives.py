@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from tqdm import tqdm
+
 from devnetlib.errors import Incomplete
 
 TARS: dict[str, Callable] = {".tar": open, ".tar.gz": gzip.open, ".tgz": gzip.open, ".tar.xz": lzma.open}
@@ -71,9 +73,10 @@ def bound(archive: Path) -> int:
 
 
 def write_all(archive: Path, members: Iterator[Member], folder: Path) -> None:
-    """Write members as they come, counting them before they are written."""
+    """Write members as they come, counting them before they are written, with a progress bar."""
     size, most = 0, bound(archive)
-    for number, member in enumerate(members, start=1):
+    told = tqdm(members, desc="unpack", unit="file", disable=None)
+    for number, member in enumerate(told, start=1):
         size += member.size
         if number > MOST_FILES or size > most:
             raise Incomplete(f"{archive}: {number} files of {size:,} bytes or more; refused as a bomb")

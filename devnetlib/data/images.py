@@ -1,27 +1,26 @@
-"""Pixels: decode once into a bank, gather batches on the device, rotate and normalise them there."""
+"""Pixels: read faithfully or refused by name, cut, resized, and decoded once into a bank on disk."""
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
-from devnetlib.data.layouts.files import open_image
+from devnetlib.data.caches import cached_file, write_file
+from devnetlib.data.layouts.files import image_size, open_image
 from devnetlib.data.manifests import table_digest
 from devnetlib.errors import Misuse
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY_MODES = {"1", "L", "LA"}
 COLOUR_MODES = {"P", "RGB", "RGBA", "CMYK"}
+AT_ONCE = 16  # files a core that are decoded before any of the next ones
+DECODING = {"desc": "decode", "unit": "file", "disable": None}
 Box = tuple[int, int, int, int]  # left, upper, right, lower
 
 
@@ -61,91 +60,52 @@ def boxes_of(table: pd.DataFrame) -> list[Box | None]:
     return [crop and (crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3]) for crop in crops]
 
 
-def decode(table: pd.DataFrame, root: Path, pixels: int) -> np.ndarray:
-    """All images of a table as uint8 (N,C,H,W), C = 1 if every one is grey, else 3; in parallel, with a progress
-    bar. A file that several rows share is opened once."""
+def sizes_of(table: pd.DataFrame, root: Path) -> list[tuple[int, int]]:
+    """For every row the (width, height) in pixels before it is resized: of its crop, else of its file."""
+    boxes = zip(boxes_of(table), table["file"], strict=True)
+    return [(box[2] - box[0], box[3] - box[1]) if box else image_size(root / file) for box, file in boxes]
+
+
+def decode(table: pd.DataFrame, root: Path, pixels: int, file: BinaryIO) -> None:
+    """Write all images of a table into a new .npy file, uint8 (N,C,H,W), C = 1 if every one is grey, else 3; in
+    parallel, with a progress bar. A file that several rows share is opened once, and few images are in memory at a
+    time."""
+    if not decode_as("L", table, root, pixels, file):
+        file.seek(0)
+        decode_as("RGB", table, root, pixels, file)
+
+
+def decode_as(mode: str, table: pd.DataFrame, root: Path, pixels: int, file: BinaryIO) -> bool:
+    """Write the images as grey (L) or RGB ones; False as soon as one has a colour that the mode does not hold."""
     boxes, rows_of = boxes_of(table), table.reset_index(drop=True).groupby("file", sort=False).indices
-    images: list[Image.Image | None] = [None] * len(table)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        loaded = tqdm(
-            pool.map(lambda item: load_crops(root / item[0], [boxes[row] for row in item[1]], pixels), rows_of.items()),
-            total=len(rows_of),
-            desc="decode",
-            unit="file",
-            disable=None,
-        )
-        for rows, crops in zip(rows_of.values(), loaded, strict=True):
-            for row, crop in zip(rows, crops, strict=True):
-                images[row] = crop
-    if all(image.mode == "L" for image in images):
-        return np.stack([np.asarray(image)[None] for image in images])
-    return np.stack([np.asarray(image.convert("RGB")).transpose(2, 0, 1) for image in images])
+    shape = (len(table), len(mode), pixels, pixels)  # a letter a channel
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    start, size = file.tell(), math.prod(shape[1:])
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(rows_of), **DECODING) as bar:
+        for part in parts_of(list(rows_of.items()), AT_ONCE * (os.cpu_count() or 1)):
+            loaded = pool.map(lambda item: load_crops(root / item[0], [boxes[row] for row in item[1]], pixels), part)
+            for (_, rows), crops in zip(part, loaded, strict=True):
+                for row, crop in zip(rows, crops, strict=True):
+                    if mode == "L" != crop.mode:
+                        return False
+                    file.seek(start + int(row) * size)
+                    file.write(channels_first(crop.convert(mode)).tobytes())
+                bar.update()
+    return True
+
+
+def channels_first(image: Image.Image) -> np.ndarray:
+    """An image as uint8 (C,H,W)."""
+    return np.moveaxis(np.atleast_3d(np.asarray(image)), 2, 0)
+
+
+def parts_of(items: list, length: int) -> Iterator[list]:
+    """The items in parts of a length, the last one shorter."""
+    return (items[start : start + length] for start in range(0, len(items), length))
 
 
 def image_bank(table: pd.DataFrame, root: Path, pixels: int, cache: Path) -> np.ndarray:
     """The decoded images of a table, uint8 (N,C,H,W) in its row order, from a cache file that is made on first use."""
     path = cache / "banks" / f"{table_digest(table)}-{pixels}px.npy"
-    return cached_array(path, lambda: decode(table, root, pixels))
-
-
-def cached_array(path: Path, make) -> np.ndarray:
-    """Memory-map an .npy file, making it first where it is missing or damaged; written to a temporary name, then
-    renamed."""
-    try:
-        return np.load(path, mmap_mode="c")
-    except (OSError, ValueError, EOFError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.save(file, make())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return np.load(path, mmap_mode="c")
-
-
-def gather(bank: np.ndarray, rows: Sequence[int], device: torch.device) -> Tensor:
-    """Rows of a bank as uint8 (N,C,H,W) on the device."""
-    return torch.from_numpy(np.ascontiguousarray(bank[rows])).to(device)
-
-
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 (N,1 or 3,H,W) -> float (N,3,H,W) in [0, 1]."""
-    return images.float().div_(255).expand(-1, 3, -1, -1)
-
-
-def normalise(images: Tensor) -> Tensor:
-    """Subtract ImageNet's mean and divide by its standard deviation, channel by channel: (N,3,H,W) -> (N,3,H,W),
-    channels-last."""
-    mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return contiguous((images - mean) / std)
-
-
-def contiguous(images: Tensor) -> Tensor:
-    """The same (N,C,H,W), channels-last in memory, in which convolutions are fastest."""
-    return images.contiguous(memory_format=torch.channels_last)
-
-
-def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Rotate each image (N,C,H,W) counter-clockwise about its centre by its own angle (N,).
-
-    Nearest neighbour, the canvas as it was, corners filled with 0: torchvision's `rotate` on tensors, for a whole
-    batch. It comes before normalisation, so that the corners are black.
-    """
-    height, width = images.shape[-2:]
-    angle = degrees.to(images.device, torch.float32) * (math.pi / 180)
-    cos, sin = angle.cos(), angle.sin()
-    zero = torch.zeros_like(cos)
-    x = torch.linspace(-width / 2 + 0.5, width / 2 - 0.5, width, device=images.device)
-    y = torch.linspace(-height / 2 + 0.5, height / 2 - 0.5, height, device=images.device)
-    base = torch.stack(
-        [x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width, device=images.device)],
-        dim=-1,
-    )
-    half = torch.tensor([width / 2, height / 2], device=images.device)
-    theta = torch.stack([torch.stack([cos, -sin, zero], -1), torch.stack([sin, cos, zero], -1)], dim=1)  # (N,2,3)
-    grid = base.view(1, -1, 3) @ (theta.transpose(1, 2) / half)
-    return F.grid_sample(
-        images, grid.view(-1, height, width, 2), mode="nearest", padding_mode="zeros", align_corners=False
-    )
+    needed = len(table) * pixels**2  # if they are grey
+    return cached_file(path, lambda: write_file(path, needed, lambda file: decode(table, root, pixels, file)))

@@ -5,10 +5,8 @@ All of it is written under a temporary name and renamed at the end, so that noth
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,9 +15,21 @@ import pandas as pd
 from tqdm import tqdm
 
 from devnetlib.data.archives import is_archive, unpack
+from devnetlib.data.images import boxes_of, load_crops
 from devnetlib.data.layouts import LAYOUTS
 from devnetlib.data.layouts.files import image_size, read_mask, sha256
-from devnetlib.data.manifests import MANIFESTS, OWN, OWN_CARD, family, load_card, own_name, read_table, write_table
+from devnetlib.data.manifests import (
+    MANIFESTS,
+    OWN,
+    OWN_CARD,
+    OWN_READING,
+    family,
+    load_card,
+    own_name,
+    read_table,
+    write_table,
+)
+from devnetlib.data.placing import made_whole, remove_abandoned
 from devnetlib.data.prepare import FACTS, FILES, TABLE, counts, digest_of, facts_text, how_to_get, one_set, rows_of
 from devnetlib.errors import Incomplete, Misuse
 
@@ -44,6 +54,7 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     source = source or raw_folder(dataset)
     if link and is_archive(source):
         raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
+    removed = remove_abandoned(data_root / dataset)
     with made_whole(data_root, dataset) as (place, unpacked):
         try:
             folder, said = opened(dataset, source, unpacked)
@@ -54,7 +65,7 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
             fill(place, dataset, table, root, link)
         except (Misuse, UnicodeError) as error:  # not the command is wrong, but the files
             raise Incomplete(str(error).replace(str(unpacked), str(source))) from None
-        return said
+        return removed + said
 
 
 def raw_folder(dataset: str) -> Path:
@@ -119,8 +130,6 @@ def masks_in(cell: str) -> list[str]:
 def look_at(table: pd.DataFrame, root: Path) -> None:
     """Read every image and mask once, as a run will; Misuse for the first that is damaged, of a mode that 8 bits cannot
     hold, smaller than its crops, or a mask of another size than its image."""
-    from devnetlib.data.images import boxes_of, load_crops  # brings torch, which nothing else here needs
-
     boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
 
     def one(file: str) -> None:
@@ -150,7 +159,7 @@ def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool)
         raise Incomplete(f"{root / other[0]}: changed while it was read; try again")
     write_table(table, place / TABLE)
     if family(dataset) == OWN:
-        card = LAYOUTS[OWN].facts(dataset, table, counts(rows_of(dataset, "all", table)))
+        card = LAYOUTS[OWN].facts(dataset, table, counts(rows_of(dataset, OWN_READING, table)))
         (place / OWN_CARD).write_text(facts_text(card), encoding="utf-8")
     own = {path.name: sha256(path) for path in sorted(place.iterdir()) if path.is_file()}
     facts = {"folder": str(root.resolve()) if link else None, "sha256": hashes, "own": own}
@@ -168,43 +177,3 @@ def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
         return sha256(target / file)
 
     return dict(zip(files, all_of(one, files, "prepare"), strict=True))
-
-
-@contextmanager
-def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
-    """A new folder that takes the place of the data set when all went well, and one for what is unpacked; both are gone
-    afterwards, and so is every folder that was made for them in vain.
-
-    What was there before is replaced. Where another process was faster meanwhile, its result stays.
-    """
-    place = data_root / dataset
-    made = [folder for folder in place.parents if not folder.exists()]
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(suffix=".tmp", prefix=f".{place.name}.", dir=place.parent))
-        try:
-            (work / "new").mkdir()
-            yield work / "new", work / "unpacked"
-            put(work, place)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        told = f"{error.strerror or error}; nothing was changed"
-        raise Incomplete(f"{error.filename or place}: {told} (--data-root names another place)") from None
-    finally:
-        for folder in made:
-            with suppress(OSError):  # not empty: all went well, or another process uses it
-                folder.rmdir()
-
-
-def put(work: Path, place: Path) -> None:
-    """Rename `new` to the place of the data set, what stood there aside; bring it back if that fails."""
-    with suppress(FileNotFoundError):  # the first time, or another process has it aside
-        place.rename(work / "old")
-    try:
-        (work / "new").rename(place)
-    except OSError:
-        if not place.exists():
-            if (work / "old").exists():
-                (work / "old").rename(place)
-            raise

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from devnetlib.errors import Incomplete, Misuse, unknown
 MANIFESTS = Path(__file__).parents[2] / "data_manifests"
 OWN = "my"  # the family of folders of your own; the card of one lies beside its files
 OWN_CARD = "card.json"
+OWN_READING = "all"  # the only one
 COLUMNS = ["id", "file", "x", "y", "width", "height", "split", "label", "defect", "mask", "group", "sha256"]
 
 
@@ -38,6 +40,12 @@ class Card:
         if name not in self.readings:
             raise unknown(f"reading of {self.name}", name, self.readings)
         return name
+
+    def division(self, reading: str) -> str:
+        """How the normals of a reading are divided: `3:1` by the number of the split, or once and for all by the
+        `release` or by the reading (`fixed`)."""
+        stated = self.facts["division"]
+        return stated if isinstance(stated, str) else stated[reading]
 
 
 def datasets() -> list[str]:
@@ -95,14 +103,29 @@ def committed_card(name: str) -> Card:
 
 def validated(facts: Any, where: str) -> dict[str, Any]:
     """A card's facts as they are; Misuse that names the place where they break the schema."""
-    import jsonschema
+    from fastjsonschema import JsonSchemaValueException  # jsonschema takes two seconds to import
 
     try:
-        jsonschema.validate(facts, json.loads((MANIFESTS / "card.schema.json").read_text()))
-    except jsonschema.ValidationError as error:
-        place = "/".join(map(str, error.absolute_path)) or "top level"
-        raise Misuse(f"card {where}, {place}: {error.message}; data_manifests/README.md shows the form") from None
+        rules_of(MANIFESTS / "card.schema.json")(facts)
+    except JsonSchemaValueException as error:
+        place, told = "/".join(error.path[1:]) or "top level", error.message.removeprefix(f"{error.name} ")
+        raise Misuse(
+            f"card {where}, {place}: found {shortened(error.value)}, {told}; data_manifests/README.md shows the form"
+        ) from None
     return facts
+
+
+@cache
+def rules_of(schema: Path) -> Callable[[Any], Any]:
+    """A function that takes what a schema allows and refuses all else."""
+    import fastjsonschema
+
+    return fastjsonschema.compile(json.loads(schema.read_text()), use_default=False)
+
+
+def shortened(value: Any) -> str:
+    """What was found, in a few words."""
+    return text if len(text := repr(value)) <= 40 else f"{text[:37]}..."
 
 
 def family(dataset: str) -> str:
@@ -112,8 +135,13 @@ def family(dataset: str) -> str:
 
 def in_reading(dataset: str) -> tuple[str, str]:
     """`NAME` or `NAME:READING` as the name and the reading, the card's default where none is given; Misuse for an
-    unknown one."""
+    unknown one. A folder of your own has one reading and need not be at hand: its results can be read anywhere."""
     name, _, reading = dataset.partition(":")
+    if family(name) == OWN:
+        own_name(name)
+        if reading not in ("", OWN_READING):
+            raise unknown(f"reading of {name}", reading, [OWN_READING])
+        return name, OWN_READING
     return name, load_card(name).reading(reading or None)
 
 

@@ -88,7 +88,8 @@ def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, 
     if hasattr(layout, "locate"):
         root = layout.locate(data_root)
         table = read_table(committed) if committed.exists() else layout.read(root)
-        return table, root, dict(zip(table["file"], table["sha256"], strict=True))
+        listed = dict(zip(table["file"], table["sha256"], strict=True))
+        return table, root, layout.hashes() if hasattr(layout, "hashes") else listed
     place = data_root / card.name
     if not (place / FACTS).is_file():
         raise Misuse(f"{card.name} is not prepared in {data_root}: {how_to_get(card)}")

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from devnetlib.__main__ import main
-from devnetlib.data import intake
+from devnetlib.data import intake, placing
 from devnetlib.data import prepare as prepare_module
 from devnetlib.data.intake import get
 from devnetlib.data.manifests import OWN_CARD, datasets
@@ -116,6 +116,33 @@ def test_a_flipped_bit_in_a_mask_is_found_too(root, tmp_path, monkeypatch):
     path = prepared.root / "kos01/Part2_label.bmp"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     assert [line.split(":")[0] for line in verify(prepared)] == ["kos01/Part2_label.bmp"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_flipped_bit_in_any_file_of_a_prepared_set_is_found_every_time(carpet, root, link, capsys):
+    get("my/tiles", carpet, link, root)
+    held = everything(root) + (everything(carpet) if link else [])
+    files, rng = [path for path in held if path.is_file()], random.Random(0)
+    assert len(files) == 5 + 3
+    for path in rng.choices(files, k=100):
+        whole = path.read_bytes()
+        changed = bytearray(whole)
+        changed[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        assert main(["data", "verify", "my/tiles", "--data-root", str(root)]) == 1
+        told = capsys.readouterr()
+        assert path.name in told.out + told.err
+        path.write_bytes(whole)
+    assert main(["data", "verify", "my/tiles", "--data-root", str(root)]) == 0
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_end_with_one_whole_set(tiles, root):
+    words = [sys.executable, "-m", "devnetlib", "data", "prepare", "my/tiles", "--from", str(tiles)]
+    both = [subprocess.Popen([*words, "--data-root", str(root)], cwd=Path(__file__).parents[2]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert verify(prepare("my/tiles", data_root=root)) == []
+    assert [path.name for path in (root / "my").iterdir()] == ["tiles"]
 
 
 @pytest.mark.parametrize("damage", ["wrong folder", "no folder", "empty", "truncated", "zero bytes", "text"])
@@ -339,7 +366,7 @@ def test_a_root_that_cannot_be_written_is_told_in_a_line(release, tmp_path, monk
     def forbidden(**_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system", "root")
 
-    monkeypatch.setattr(intake.tempfile, "mkdtemp", forbidden)
+    monkeypatch.setattr(placing.tempfile, "mkdtemp", forbidden)
     with pytest.raises(Incomplete, match="root: Read-only file system; nothing was changed"):
         get("brainmri", release, False, tmp_path / "root")
     assert not (tmp_path / "root").exists()
@@ -380,8 +407,21 @@ def test_a_killed_prepare_leaves_nothing_that_looks_finished(release, root):
         prepare("brainmri", data_root=root)
     assert not any(row["present"] for row in overview(root) if row["name"] == "brainmri")
     assert {row["name"] for row in overview(root)} == set(datasets())
-    get("brainmri", release, False, root)
-    assert verify(prepare("brainmri", data_root=root)) == []
+    (left,) = root.glob(".brainmri.*")
+    said = get("brainmri", release, False, root)
+    assert said[0] == f"{left.name}: left by a prepare that was killed; removed"
+    assert not list(root.glob(".*")) and verify(prepare("brainmri", data_root=root)) == []
+
+
+def test_the_work_folder_of_a_living_process_is_never_taken_for_an_abandoned_one(root):
+    with placing.made_whole(root, "my/tiles") as (new, unpacked):
+        unpacked.mkdir()
+        assert placing.remove_abandoned(root / "my/tiles") == [] and new.is_dir() and unpacked.is_dir()
+        abandoned = shutil.copytree(new.parent, new.parent.with_name(".tiles.0.tmp"))  # as after a kill: no lock
+        other = shutil.copytree(new.parent, new.parent.with_name(".tilesets.0.tmp"))  # of another data set
+        (said,) = placing.remove_abandoned(root / "my/tiles")
+        assert said == ".tiles.0.tmp: left by a prepare that was killed; removed"
+        assert not abandoned.exists() and other.is_dir() and new.is_dir()
 
 
 def test_the_command_line_prepares_verifies_and_lists_a_folder_of_your_own(tiles, root, capsys):
