@@ -1,12 +1,47 @@
-"""Several runs side by side on one machine: a pool of processes that ends with the process that asked for it."""
+"""Who executes a grid: this process, a pool of processes that ends with it, or the workers of a Dask scheduler."""
 
 import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
+
+from devnetlib.study.execution import Machine
+from devnetlib.study.grids import warm_caches
+from devnetlib.study.results import scores_path
+from devnetlib.study.runs import Run
+
+GO_ON = "finished runs are stored, the same command goes on with the rest"
+
+
+@contextmanager
+def engine(
+    scheduler: str | None, workers: int, runs: list[Run], results: Path, machine: Machine
+) -> Iterator[Executor | None]:
+    """What executes the runs that are not stored yet: the workers of a scheduler (an address, or `local` for so many
+    workers of this machine), else a pool of so many processes, or None for this process.
+
+    The device, and on a cluster much more, is checked first; banks and maps are made before several need them.
+    """
+    missing = [run for run in runs if not scores_path(results, run).exists()]
+    if not missing:
+        yield None
+        return
+    if scheduler:
+        from devnetlib.study.cluster import dask_workers
+
+        with dask_workers(scheduler, workers, missing, machine) as executor:
+            yield executor
+        return
+    machine.torch_device()
+    if workers > 1:
+        warm_caches(missing, results, machine)
+    with process_pool(workers) as executor:
+        yield executor
 
 
 @contextmanager
@@ -22,6 +57,8 @@ def process_pool(workers: int) -> Iterator[Executor | None]:
     pool = ProcessPoolExecutor(workers, context, initializer=end_with_parent, initargs=(os.getpid(),))
     try:
         yield pool
+    except BrokenProcessPool:
+        raise BrokenExecutor(f"a process of the pool was killed (out of memory?): {GO_ON}") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
