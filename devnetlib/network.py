@@ -122,18 +122,25 @@ class PatchScorer(nn.Module):
         self.standardise = Standardise(channels)
         self.unit = skip_init(nn.Linear, channels, heads)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def on_raw_maps(self) -> tuple[Tensor, Tensor]:
+        """Weight (heads,C) and bias (heads,) of the same unit on maps that are not standardised."""
         # w (x - m) / s + b = (w / s) x + (b - (w / s) m): scaling the few weights spares scaling every map
         weight = self.unit.weight / self.standardise.std
-        bias = self.unit.bias - weight @ self.standardise.mean
-        return F.linear(cells_of(maps), weight, bias).transpose(1, 2)
+        return weight, self.unit.bias - weight @ self.standardise.mean
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return F.linear(cells_of(maps), *self.on_raw_maps()).transpose(1, 2)
 
 
 def top_k_mean(patch_scores: Tensor, share: float = TOP_K) -> Tensor:
     """Mean of the K largest patch scores (Eq. 6): (...,P) -> (...), K = max(1, floor(share * P)), 0 < share <= 1."""
+    return patch_scores.topk(largest_kept(share, patch_scores.shape[-1]), dim=-1).values.mean(dim=-1)
+
+
+def largest_kept(share: float, patches: int) -> int:
+    """K: how many of the patch scores make the image's score."""
     check_share(share)
-    patches = patch_scores.shape[-1]
-    return patch_scores.topk(max(1, math.floor(share * patches + 1e-9)), dim=-1).values.mean(dim=-1)
+    return max(1, math.floor(share * patches + 1e-9))
 
 
 def check_share(share: float) -> None:

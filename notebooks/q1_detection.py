@@ -181,9 +181,9 @@ plt.show()
 #
 # 1. *Only the head is trained*, on stage 3 of an ImageNet ResNet-18 at 224 px; the paper fine-tunes all of it, the released code at 448 px with stage 4. Expected:
 #    less fitting to the ten anomalies. The profile `released` would tell.
-# 2. *Sixteen heads*, the same unit from sixteen initialisations, averaged; the paper has one. They make a run repeatable: the number was chosen by
-#    the spread over seeds alone (next cell).
-# 3. *One scale, no rotation, a constant rate*; the released code has two scales, ±180° and a decaying rate.
+# 2. *Thirty-two heads*, the same unit from thirty-two initialisations, averaged, and a rate that falls twice; the paper has one head and names no schedule.
+#    Both make a run repeatable and were chosen by the spread over seeds alone, never by AUROC.
+# 3. *One scale, no rotation*; the released code has two scales and ±180°.
 # 4. *20 runs over 5 splits*; the paper has three runs and does not say whether they share a split.
 # 5. *|score|* is the released code's; the paper's Eq. 6 has none. The row "DevNet, signed" is the paper's.
 # 6. *KDAD's teacher* is a ResNet-18 instead of VGG-16, and KDAD and Deep SVDD run a short schedule: {doc}`their pages <../methods/index>` say which.

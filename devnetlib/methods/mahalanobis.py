@@ -5,7 +5,7 @@ from torch import Tensor
 
 from devnetlib.methods.detector import PooledDetector
 
-CLOSED_FORM = {"": {"updates": 0}}
+CLOSED_FORM = {"": {"updates": 0, "decay_at": ()}}
 
 
 class Mahalanobis(PooledDetector):

@@ -1,12 +1,14 @@
 """`execute_all`: a grid of runs, each stored the moment it is done; what fails does not take the others with it."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from devnetlib.data.images import image_bank
@@ -18,6 +20,7 @@ from devnetlib.study import results as stored
 from devnetlib.study.execution import HERE, Machine, build_detector, execute, lane_inputs
 from devnetlib.study.results import Scores
 from devnetlib.study.runs import Run
+from devnetlib.study.together import Outcome, companions, execute_together, shares
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,16 @@ class Failure:
 
     def __str__(self) -> str:
         kind = "" if isinstance(self.error, Misuse) else f"{type(self.error).__name__}: "
-        return f"{self.run.key}: {kind}{self.error}"
+        return f"{self.run.key}: {kind}{self.error}{self.mend}"
+
+    @property
+    def mend(self) -> str:
+        """What to do where the memory did not suffice; on a processor torch calls that a RuntimeError."""
+        lacking = isinstance(self.error, MemoryError | torch.OutOfMemoryError)
+        if not lacking and "can't allocate memory" not in str(self.error):
+            return ""
+        batch, pixels = self.run.training.batch, self.run.training.pixels
+        return f" (batch {batch} of {pixels} px: lower it with --batch {max(2, batch // 2)}, or --workers)"
 
 
 def execute_all(
@@ -78,18 +90,32 @@ def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
             lane_inputs(run, build_detector(run, machine)[0], data, bank, machine)
 
 
-def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> Iterable[tuple[Run, Any]]:
-    """Each run with what `execute` gave or the exception it raised, as they finish."""
+def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> Iterable[tuple[Run, Outcome]]:
+    """Each run with what its execution gave or the exception it raised, as they finish."""
+    calls: Iterable[tuple[list[Run], Callable[[], list[Outcome]]]]
     if executor is None:
-        calls: Iterable[tuple[Run, Callable[[], Any]]] = ((run, lambda run=run: execute(run, machine)) for run in runs)
+        calls = ((group, partial(execute_group, group, machine)) for group in companions(runs))
     else:
-        futures = {executor.submit(execute, run, machine): run for run in runs}
+        futures = {executor.submit(execute_group, group, machine): group for group in companions(runs)}
         calls = ((futures[future], future.result) for future in as_completed(futures))
-    for run, call in calls:
+    for group, call in calls:
         try:
-            yield run, call()
-        except Exception as error:  # a failed cell must not take the others with it
-            yield run, error
+            found = call()
+        except BrokenExecutor:  # nobody is left to execute the others
+            raise
+        except Exception as error:  # a failed cell must not take the others with it, nor keep its tensors
+            found = [error.with_traceback(None)] * len(group)
+        yield from zip(group, found, strict=True)
+
+
+def execute_group(group: list[Run], machine: Machine) -> list[Outcome]:
+    """Execute the runs of one group; where that fails and there are several, each alone, to find the one at fault."""
+    try:
+        return execute_together(group, machine) if shares(group[0]) else [execute(run, machine) for run in group]
+    except Exception as error:
+        if len(group) == 1:
+            return [error.with_traceback(None)]
+    return [outcome for run in group for outcome in execute_group([run], machine)]
 
 
 def read_back(run: Run, results: Path) -> Scores | None:
@@ -100,7 +126,7 @@ def read_back(run: Run, results: Path) -> Scores | None:
     try:
         return stored.read(path, results)
     except stored.DamagedScores as error:
-        tqdm.write(f"{error}\nexecuting {run.key} again")
+        tqdm.write(f"{error}\nexecuting {run.key} again", file=sys.stderr)
         return None
 
 

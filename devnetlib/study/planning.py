@@ -4,11 +4,12 @@ resolved."""
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from devnetlib.data.manifests import in_reading, load_card
+from devnetlib.data.manifests import Card, in_reading, load_card
 from devnetlib.data.splits import read_protocol
 from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
@@ -17,7 +18,7 @@ from devnetlib.study.execution import built_options, detector_class
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, Run, Training, splits_of
 from devnetlib.study.weights import check_choice, load_weights
 
-PROBE_SCHEDULE = {"updates": 0}
+PROBE_SCHEDULE = {"updates": 0, "decay_at": ()}
 
 
 def plan(
@@ -34,8 +35,11 @@ def plan(
     draws: Iterable[int] = (0,),
     seeds: Iterable[int] = (0,),
     options: Mapping[str, Any] | None = None,
+    data_root: Path | None = None,
+    batch: int | None = None,
 ) -> list[Run]:
-    """Runs of one method on one data set, splits x draws x seeds; `weights` as `load_weights` takes them.
+    """Runs of one method on one data set, splits x draws x seeds; `weights` as `load_weights` takes them, `data_root`
+    is where folders of your own are prepared, `batch` takes the place of the prescribed one.
 
     Raises Misuse for every name and value that does not fit, with the valid ones.
     """
@@ -43,16 +47,17 @@ def plan(
         if name not in valid:
             raise unknown(kind, name, valid)
     read_protocol(protocol, contamination)
-    splits = list(splits)
-    check_splits(dataset, splits)
+    splits, card = list(splits), load_card(dataset, data_root)
+    reading = card.reading(reading)
+    check_splits(card, reading, splits)
     check_choice(weights)
     departing = departing_options(method, profile, options or {})
     common = {
         "dataset": dataset,
-        "reading": load_card(dataset).reading(reading),
+        "reading": reading,
         "method": method,
         "profile": profile,
-        "training": resolved_training(method, profile),
+        "training": with_batch(resolved_training(method, profile), batch),
         "weights": weights_name(method, profile, departing, weights),
         "options": departing,
         "protocol": protocol,
@@ -71,6 +76,7 @@ def question_grid(
     methods: Iterable[str] = (),
     splits: Iterable[int] | None = None,
     draws: Iterable[int] | None = None,
+    data_root: Path | None = None,
 ) -> list[Run]:
     """All runs of a question: every row and control that is published, on every data set, splits x draws, one seed;
     `methods` keeps only those named. Without `splits` and `draws` those that are published."""
@@ -93,22 +99,28 @@ def question_grid(
             weights,
             reading=reading,
             options=row.options,
-            splits=own(splits, usual_splits(dataset), row.splits),
+            splits=own(splits, usual_splits(load_card(dataset, data_root), reading), row.splits),
             draws=own(draws, DRAWS, row.draws),
+            data_root=data_root,
             **fixed,
         )
     ]
 
 
-def usual_splits(dataset: str) -> range:
-    """The splits of a published cell: split 0 alone where the release divides the data set."""
-    return range(1) if load_card(dataset).facts["division"] == "release" else splits_of(dataset)
+DIVIDED = {"release": "the release divides {name} itself", "fixed": "the reading {reading} divides {name} itself"}
 
 
-def check_splits(dataset: str, splits: list[int]) -> None:
-    """Misuse for a split of a data set that the release divides."""
-    if load_card(dataset).facts["division"] == "release" and set(splits) - {0}:
-        raise Misuse(f"split {max(splits)}: the release divides {dataset} itself; choose split 0, the only one")
+def usual_splits(card: Card, reading: str) -> range:
+    """The splits of a published cell: split 0 alone where the data set comes divided."""
+    return range(1) if card.division(reading) in DIVIDED else splits_of(card.name)
+
+
+def check_splits(card: Card, reading: str, splits: list[int]) -> None:
+    """Misuse for another split than 0 of a data set that comes divided."""
+    division = card.division(reading)
+    if division in DIVIDED and set(splits) - {0}:
+        told = DIVIDED[division].format(name=card.name, reading=reading)
+        raise Misuse(f"split {max(splits)}: {told}; choose split 0, the only one")
 
 
 def own(asked: Iterable[int] | None, usual: Iterable[int], of_row: tuple[int, ...]) -> list[int]:
@@ -125,6 +137,13 @@ def resolved_training(method: str, profile: str) -> Training:
         return replace(PROFILES[profile].training, **PROBE_SCHEDULE)
     schedule = detector_class(method).schedule
     return replace(PROFILES[profile].training, **schedule.get("", {}) | schedule.get(profile, {}))
+
+
+def with_batch(training: Training, batch: int | None) -> Training:
+    """The training with another number of images an update; Misuse for fewer than one of either half."""
+    if batch is not None and batch < 2:
+        raise Misuse(f"--batch {batch}: expected at least 2, a normal image and a labelled one")
+    return replace(training, batch=batch or training.batch)
 
 
 def departing_options(method: str, profile: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """From words to runs: names checked, options typed, schedules and weights resolved."""
 
+import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from devnetlib.data.layouts.folder import facts
 from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
 from devnetlib.study.parameters import check_parameters
 from devnetlib.study.planning import plan, question_grid
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
+
+COUNTED = ("train_normal", "test_normal", "test_anomaly")
 
 
 @pytest.mark.parametrize(
@@ -72,15 +77,36 @@ def test_a_contamination_is_planned_as_a_number_of_one_kind():
 def test_only_split_0_of_a_release_that_divides_its_images_is_planned(monkeypatch):
     card = load_card("toy")
     divided = replace(card, facts=card.facts | {"division": "release"})
-    monkeypatch.setattr("devnetlib.study.planning.load_card", lambda name: divided)
+    monkeypatch.setattr("devnetlib.study.planning.load_card", lambda name, data_root: divided)
     assert [run.split for run in plan("toy", "devnet", "quick", "random", draws=[0, 1])] == [0, 0]
     with pytest.raises(Misuse, match="split 4: the release divides toy itself; choose split 0, the only one"):
         plan("toy", "devnet", "quick", "random", splits=range(5))
 
 
+def test_only_split_0_of_a_reading_that_divides_its_images_is_planned_and_a_question_asks_for_no_other():
+    with pytest.raises(Misuse, match="split 4: the reading table1 divides kolektorsdd itself; choose split 0"):
+        plan("kolektorsdd", "devnet", "quick", "random", reading="table1", splits=range(5))
+    asked = {"methods": ["grey"], "datasets": ["kolektorsdd:table1", "kolektorsdd"]}
+    splits = {(run.reading, run.split) for run in question_grid("q1", "quick", "random", **asked)}
+    assert splits == {("table1", 0)} | {("code", split) for split in SPLITS}
+
+
+def test_a_folder_of_your_own_is_planned_from_the_data_root_named_and_from_no_other(tmp_path):
+    card = facts("my/tiles", pd.DataFrame({"split": ["train"]}), {name: 1 for name in COUNTED})
+    (tmp_path / "my/tiles").mkdir(parents=True)
+    (tmp_path / "my/tiles/card.json").write_text(json.dumps(card))
+    (run,) = plan("my/tiles", "grey", "quick", data_root=tmp_path)
+    assert (run.dataset, run.reading) == ("my/tiles", "all")
+    runs = question_grid("q1", "quick", "random", methods=["grey"], datasets=["my/tiles"], data_root=tmp_path)
+    assert {run.split for run in runs} == {0}  # it comes divided
+    for ask in (lambda: plan("my/tiles", "grey", "quick"), lambda: check_parameters({"datasets": "my/tiles"})):
+        with pytest.raises(Misuse, match=r"my/tiles is not prepared in .*data prepare my/tiles --from FOLDER"):
+            ask()
+
+
 def test_options_come_typed_and_only_those_that_depart_from_the_profile_are_kept():
     (plain,) = plan("toy", "devnet", "quick", "random")
-    implied = {"stage": 3, "n_scales": "1", "heads": 16, "signed": "false", "top_k": "0.1"}
+    implied = {"stage": 3, "n_scales": "1", "heads": 32, "signed": "false", "top_k": "0.1"}
     assert plain.options == {} and plan("toy", "devnet", "quick", "random", options=implied) == [plain]
     (other,) = plan("toy", "devnet", "quick", "random", options={"signed": "TRUE", "stage": "2", "margin": "4"})
     assert other.options == {"signed": True, "stage": 2, "margin": 4.0}

@@ -19,7 +19,7 @@ RUN = Run("toy", "all", "devnet", "quick", PROFILES["quick"].training, "random")
         {"split": 1},
         {"draw": 1},
         {"seed": 1},
-        {"revision": 2},
+        {"revision": 3},
         {"weights": "0123456789abcdef"},
         {"anomalies": 5},
         {"contamination": 0.1},

@@ -1,0 +1,166 @@
+"""Frozen runs side by side: the scores of each alone, and who shares with whom."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from devnetlib.errors import Misuse
+from devnetlib.methods import METHODS
+from devnetlib.methods.devnet import DevNet
+from devnetlib.metrics import auroc
+from devnetlib.network import top_k_mean
+from devnetlib.study import execution, grids, together
+from devnetlib.study.execution import Collapse, Machine, build_detector, execute
+from devnetlib.study.grids import execute_all, execute_group
+from devnetlib.study.together import companions, execute_together, fast_top_k_mean
+from devnetlib.study.training import Maps
+
+ONE = Machine(threads=1)
+
+
+@pytest.fixture
+def small(toy_runs):
+    """`small(method, **axes)`: quick runs with small images and few updates, before rounding can grow."""
+
+    def runs(method: str = "devnet", **axes):
+        found = toy_runs(method, "quick", **axes)
+        return [replace(run, training=replace(run.training, pixels=96, updates=8)) for run in found]
+
+    return runs
+
+
+def mixed(small):
+    """Runs that may all be trained together: three losses, a sign, a K, two draws."""
+    options = [("devnet", {}), ("devnet", {"signed": True}), ("devnet", {"top_k": 0.5}), ("flos", {}), ("bce", {})]
+    return [run for method, chosen in options for run in small(method, draws=(0, 1), options=chosen)]
+
+
+@pytest.fixture
+def in_double(monkeypatch):
+    """Let heads be trained in double precision. In single precision Adam's first step, which is the sign of a gradient,
+    turns a rounding error of a gradient near 0 into a whole step."""
+
+    def build(run, machine):
+        detector, missing = build_detector(run, machine)
+        detector.scorer.double()
+        return detector, missing
+
+    for module in (execution, together):
+        monkeypatch.setattr(module, "build_detector", build)
+    monkeypatch.setattr(Maps, "plain", lambda self, rows: [maps.double() for maps in self.stored(rows)])
+
+
+def test_runs_that_are_executed_together_have_the_scores_of_runs_executed_alone(small, in_double):
+    runs = mixed(small)
+    assert companions(runs) == [runs]
+    for run, (scores, partition) in zip(runs, execute_together(runs, ONE), strict=True):
+        alone, its_partition = execute(run, ONE)
+        np.testing.assert_allclose(scores.score, alone.score, atol=3e-6)  # they are stored with 7 digits
+        assert scores.run == run and scores.partition == alone.partition == its_partition.digest == partition.digest
+        assert scores.origin["side_by_side"] == len(runs)
+
+
+def test_in_single_precision_too_they_order_images_as_the_plain_loop_does(small):
+    runs = mixed(small)
+    for run, (scores, _) in zip(runs, execute_together(runs, ONE), strict=True):
+        plain, _ = execute(run, ONE)
+        assert auroc(scores.score, scores.labels) == pytest.approx(auroc(plain.score, plain.labels), abs=5e-3)
+
+
+def test_the_scores_of_a_run_do_not_depend_on_its_companions(small, in_double):
+    runs = mixed(small)
+    many = execute_together(runs, ONE)
+    for run, (scores, _) in list(zip(runs, many, strict=True))[::4]:
+        ((alone, _),) = execute_together([run], ONE)
+        np.testing.assert_allclose(scores.score, alone.score, atol=3e-6)
+
+
+def test_runs_share_across_draws_methods_and_options_but_never_across_seeds_splits_or_data(small):
+    runs = mixed(small)
+    strangers = [*small(seeds=(1,)), *small(splits=(1,)), *small(anomalies=5), *small(options={"heads": 2})]
+    strangers += [replace(runs[0], weights="f" * 16), replace(runs[0], protocol="budget:20")]
+    assert companions([*runs, *strangers]) == [runs, *([stranger] for stranger in strangers)]
+
+
+@pytest.mark.parametrize("method", ["shuffled", "untrained", "border", "patch_ds", "mahalanobis", "grey", "deepsad"])
+def test_a_run_with_other_normals_or_another_head_is_executed_alone(small, method):
+    first, second = small(method, draws=(0, 1))
+    assert companions([first, second]) == [[first], [second]]
+
+
+def test_fine_tuned_and_polluted_runs_are_executed_alone(toy_runs, small):
+    runs = [*toy_runs(draws=(0, 1)), *small(draws=(0, 1), protocol="contamination:0.2", contamination=0.1)]
+    assert companions(runs) == [[run] for run in runs]
+
+
+def test_at_most_so_many_heads_are_trained_side_by_side(small, monkeypatch):
+    monkeypatch.setattr(together, "MOST_HEADS", 80)
+    runs = small(draws=range(5))  # of 32 heads each
+    assert [len(group) for group in companions(runs)] == [2, 2, 1]
+
+
+def test_every_method_that_is_trained_together_has_the_head_and_labels_that_this_takes():
+    chosen = {name for name, method in METHODS.items() if issubclass(method, together.TopKDetector)}
+    assert chosen - {"patch_ds"} >= {"devnet", "flos", "bce", "ds"}
+    assert all(METHODS[name].uses_labels and not METHODS[name].prepares for name in chosen)
+
+
+class Failing(DevNet):
+    """DevNet whose loss cannot be computed."""
+
+    def loss(self, scores, labels):
+        raise Misuse("no loss")
+
+
+def test_a_run_that_fails_is_found_and_its_companions_are_executed(small, monkeypatch, tmp_path):
+    monkeypatch.setitem(METHODS, "failing", Failing)
+    good, bad = small(draws=(0, 1)), small("failing")
+    assert companions([good[0], *bad, good[1]]) == [[good[0], *bad, good[1]]]
+    scores, (failure,) = execute_all([good[0], *bad, good[1]], tmp_path, ONE)
+    assert [done.run for done in scores] == good and failure.run == bad[0] and "no loss" in str(failure)
+
+
+def test_a_collapsed_run_is_reported_and_its_companions_keep_their_scores(small, monkeypatch):
+    monkeypatch.setattr(together, "check_scores", refuse_draw(1))
+    runs = small(draws=(0, 1))
+    (scores, _), error = execute_group(runs, ONE)
+    assert scores.run == runs[0] and isinstance(error, Collapse)
+
+
+def refuse_draw(draw):
+    def check(run, values):
+        if run.draw == draw:
+            raise Collapse("every test image has the same score")
+
+    return check
+
+
+def test_a_grid_stores_every_run_of_a_group_and_goes_on_where_it_stopped(small, monkeypatch, tmp_path):
+    runs = mixed(small)
+    some, _ = execute_all(runs[:3], tmp_path, ONE)
+    asked = []
+    monkeypatch.setattr(
+        grids, "execute_together", lambda group, machine: asked.extend(group) or execute_together(group, machine)
+    )
+    scores, failures = execute_all(runs, tmp_path, ONE)
+    assert not failures and scores[:3] == some and asked == runs[3:]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
+def test_the_fast_top_k_mean_and_its_gradient_equal_the_plain_ones(share):
+    values = torch.randn(3, 4, 196, generator=torch.Generator().manual_seed(0))
+    found = []
+    for function in (top_k_mean, fast_top_k_mean):
+        x = values.clone().requires_grad_()
+        y = function(x, share)
+        (y * torch.arange(12.0).view(3, 4)).sum().backward()
+        found.append((y.detach(), x.grad))
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain)
+
+
+def test_the_fast_top_k_mean_counts_a_value_no_more_often_than_k_allows_where_several_tie():
+    values = torch.tensor([[1.0, 5.0, 5.0, 5.0, 0.0, 2.0, 3.0, 1.0, 0.0, 9.0]])
+    assert fast_top_k_mean(values, 0.2).item() == 7.0 == top_k_mean(values, 0.2).item()
