@@ -7,6 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
+
+from devnetlib.data.intake import get
+from devnetlib.data.toy import toy_image
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -24,6 +28,21 @@ def test_a_notebook_runs_at_smoke_from_any_folder(notebook, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
     assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_on_a_folder_of_your_own(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEVNET_DATA", str(tmp_path / "data"))
+    source = tmp_path / "cloth"
+    for kind, count, defect in (("normal", 24, ""), ("anomaly", 14, "hole")):
+        (source / kind).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(toy_image(number, defect)[0]).save(source / kind / f"{number:02d}.png")
+    get("my/cloth", source, False, tmp_path / "data")
+    words = ["-p", "results", str(tmp_path / "scores")] if "results = " in notebook.read_text() else []
+    done = papermill(notebook, tmp_path, "-p", "profile", "smoke", "-p", "datasets", "my/cloth", *words)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ NOT_MEASURED = "not measured yet"
 def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
     """The results of a claim, one entry a data set on which all of its runs are published."""
     rule = rules()[claim.rule]
-    if claim.lane not in PROFILE_OF_LANE or claim.vary or claim.contamination:
+    if claim.lane not in PROFILE_OF_LANE or claim.vary or claim.contamination or claim.measure != "auroc":
         return ()
     found = []
     for number, data in enumerate(claim.datasets):

@@ -80,9 +80,8 @@ def cell(
     seed: int = 0,
     weights: str | None = None,
 ) -> Cell:
-    """The runs that match, of the splits and draws that are published; `reading` and `weights` None take any, the
-    latter
-    the one that most runs share."""
+    """The runs that match, of the splits and draws that are published; `reading` and `weights` None take any. Of
+    several weights, and of several trainings, the runs have those that most of them share."""
     wanted = {
         "dataset": dataset,
         "method": method,
@@ -98,12 +97,14 @@ def cell(
         for s in scores
         if all(getattr(s.run, k) == v for k, v in wanted.items())
         and dict(s.run.options) == dict(options or {})
-        and s.run.split in splits_of(dataset)
+        and s.run.split in splits_of(dataset, reading)
         and s.run.draw in DRAWS
     ]
-    names = Counter(s.run.weights for s in found)
-    chosen = weights if weights in names else max(names, key=lambda name: (names[name], name != "random"), default=None)
-    return Cell({(s.run.split, s.run.draw): s for s in found if s.run.weights == chosen}, splits_of(dataset))
+    made = Counter((s.run.weights, s.run.training) for s in found)
+    asked = {one for one in made if one[0] == weights} or set(made)
+    chosen = max(asked, key=lambda one: (made[one], one[0] != "random"), default=None)
+    runs = {(s.run.split, s.run.draw): s for s in found if (s.run.weights, s.run.training) == chosen}
+    return Cell(runs, splits_of(dataset, reading))
 
 
 def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from devnetlib.data.manifests import in_reading, load_card
+from devnetlib.data.manifests import in_reading
 from devnetlib.errors import unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
@@ -157,8 +157,8 @@ def command(dataset: str, row: Row, profile: str) -> str:
     """The command that executes a whole row again."""
     options = "".join(f" --option {name}={str(value).lower()}" for name, value in row.options.items())
     name, reading = in_reading(dataset)
-    where = name if reading == load_card(name).reading(None) else f"{name} --reading {reading}"
-    axes = f"--split {span(row.splits or splits_of(name))} --draw {span(row.draws)}"
+    where = name if reading == in_reading(name)[1] else f"{name} --reading {reading}"
+    axes = f"--split {span(row.splits or splits_of(name, reading))} --draw {span(row.draws)}"
     return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options} {axes}"
 
 
@@ -267,7 +267,7 @@ def results_document() -> dict[str, Any]:
 def published_datasets() -> list[str]:
     """Every published data set, `NAME` in its default reading and `NAME:READING` in another."""
     found = sorted({(scores.run.dataset, scores.run.reading) for scores in published()})
-    return [name if reading == load_card(name).reading(None) else f"{name}:{reading}" for name, reading in found]
+    return [name if reading == in_reading(name)[1] else f"{name}:{reading}" for name, reading in found]
 
 
 def without_nan(value: Any) -> Any:

@@ -94,12 +94,18 @@ PROFILES = {
 
 SPLITS, DRAWS = range(5), range(4)  # crossed in every published cell unless its row says otherwise
 # Few normal images are tested, so that the split moves the result most; or the release divides them itself.
-OTHER_SPLITS = {"brainmri": range(10), "headct": range(10), "mastcam": range(1), "mvtec": range(1)}
+OTHER_SPLITS = {
+    "brainmri": range(10),
+    "headct": range(10),
+    "kolektorsdd:table1": range(1),
+    "mastcam": range(1),
+    "mvtec": range(1),
+}
 
 
-def splits_of(dataset: str) -> range:
-    """The splits that are published of a data set, or of a subset of its family."""
-    return OTHER_SPLITS.get(dataset.partition("/")[0], SPLITS)
+def splits_of(dataset: str, reading: str | None = None) -> range:
+    """The splits that are published of a data set, or of a subset of its family, in a reading."""
+    return OTHER_SPLITS.get(f"{dataset}:{reading}") or OTHER_SPLITS.get(dataset.partition("/")[0], SPLITS)
 
 
 @dataclass(frozen=True)
