@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from devnetlib.data.splits import read_protocol
 from devnetlib.report.paper import PAPER, about, claims, printed_value, rules
 
 CLAIMS = claims()
@@ -43,6 +44,19 @@ def test_the_schema_refuses_a_claim_that_is_incomplete_or_says_too_much(document
     spoil(entry)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schema()).validate(document | {"claims": [entry]})
+
+
+@pytest.mark.parametrize("protocol", ["general", "open-set:hole", "budget:40", "contamination:0.2"])
+def test_a_claim_may_be_judged_under_every_protocol_and_its_grouped_form(document, protocol):
+    family, _, parameter = protocol.partition(":")
+    for name in (protocol, f"{family}-grouped" + (f":{parameter}" if parameter else "")):
+        entry = document["claims"][0] | {"protocol": name}
+        jsonschema.Draft202012Validator(schema()).validate(document | {"claims": [entry]})
+        read_protocol(name)
+    for name in (f"{protocol}-grouped:0.2", f"grouped-{protocol}", family[:-1]):
+        entry = document["claims"][0] | {"protocol": name}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema()).validate(document | {"claims": [entry]})
 
 
 def test_ids_are_unique_and_begin_with_their_question():

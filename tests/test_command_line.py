@@ -10,6 +10,7 @@ import pytest
 
 from devnetlib.__main__ import main, numbers, parser
 from devnetlib.data.manifests import datasets
+from tests.trees import picture
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = {"dataset", "method", "profile", "split", "draw", "seed", "key", "auroc", "average_precision", "weights"}
@@ -70,8 +71,8 @@ def test_other_misuse_is_one_line_too(command, words, message):
 
 
 def test_more_anomalies_than_there_are_is_misuse_with_the_numbers(command):
-    status, output, errors = command(*GREY, "--anomalies", "40")
-    assert status == 2 and output == "" and "40 labelled anomalies" in errors and "choose 0 to 39" in errors
+    status, output, errors = command(*GREY, "--anomalies", "100")
+    assert status == 2 and output == "" and "100 labelled anomalies" in errors and "choose 0 to 99" in errors
 
 
 def test_a_run_of_every_protocol_is_stored_checked_and_read_back(command, tmp_path):
@@ -153,9 +154,26 @@ def test_data_sets_are_listed_and_verified(command):
 
 def test_a_toy_with_a_file_lost_fails_its_verification(command, tmp_path):
     assert command("data", "prepare", "toy", "--data-root", str(tmp_path / "own"))[0] == 0
-    (tmp_path / "own" / "toy" / "good" / "007.png").unlink()
-    status, output, _ = command("data", "verify", "toy", "--data-root", str(tmp_path / "own"))
-    assert status == 1 and "good/007.png" in output
+    (lost,) = (tmp_path / "own").glob("toy-*/good/007.pgm")
+    lost.unlink()
+    status, _, errors = command("data", "verify", "toy", "--data-root", str(tmp_path / "own"))
+    assert status == 1 and "good/007.pgm" in errors
+
+
+def test_a_folder_of_your_own_below_a_data_root_is_run_studied_and_shown(command, tmp_path):
+    at = ["--data-root", str(tmp_path / "own")]
+    for number in range(12):
+        picture(tmp_path / f"tiles/normal/{number}.png")
+        picture(tmp_path / f"tiles/anomaly/{number}.png")
+    assert command("data", "prepare", "my/tiles", "--from", str(tmp_path / "tiles"), *at)[0] == 0
+    asked = ["--profile", "smoke", "--weights", "random", *at]
+    status, output, _ = command("run", "--dataset", "my/tiles", "--method", "size", *asked)
+    assert status == 0 and "AUROC 0.500" in output
+    grid = ["--methods", "grey", "--splits", "0", "--draws", "0", "--workers", "1"]
+    status, studied, _ = command("study", "q1", "--datasets", "my/tiles", *grid, *asked)
+    assert status == 0 and "my/tiles, profile smoke" in studied
+    status, shown, _ = command("table", "--dataset", "my/tiles", "--profile", "smoke")  # needs no data
+    assert status == 0 and shown == studied
 
 
 def test_data_without_a_name_is_misuse(command):

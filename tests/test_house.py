@@ -44,6 +44,7 @@ PROMISES = {
     "study.results": ({"numpy"}, READING),
 }
 READ_BY_REPORT = {"study.runs", "study.results"}
+EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 
 
@@ -186,9 +187,15 @@ except SystemExit as end:
 
 
 def test_results_are_read_and_reported_without_torch(house):
-    names = [module.name for module in house if module.room == "report" or module.name in READING]
+    light = READING | EVIDENCE_ON_PAGES
+    names = [module.name for module in house if module.room == "report" or module.name in light]
     loaded = modules_after("\n".join(f"import {PACKAGE}.{name}" for name in names))
-    assert len(names) > len(READING) and "torch" not in loaded
+    assert len(names) > len(light) and not loaded & {"torch", "imagehash"}
+
+
+def test_data_are_prepared_and_decoded_without_torch():
+    loaded = modules_after("import devnetlib.data.intake, devnetlib.data.images")
+    assert "PIL" in loaded and "torch" not in loaded
 
 
 # What no file may hold. The check passes over what tools and builds leave behind.

@@ -21,7 +21,8 @@ def page(site: Path) -> str:
 def test_a_named_number_becomes_its_computed_string_in_prose_and_tables(
     build_page: BuildPage, pretend: Pretend
 ) -> None:
-    pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861", "runs": "20"})
+    pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861"})
+    pretend("devnetlib.evidence.census_page", numbers=lambda: {"runs": "20"})
     text = "# Title\n\nIt reaches {{ auroc }}.\n\n| runs |\n|---|\n| {{ runs }} |\n"
     html = page(build_page(text, "numbers_in_prose"))
     assert "It reaches 0.861." in html
@@ -30,6 +31,7 @@ def test_a_named_number_becomes_its_computed_string_in_prose_and_tables(
 
 def test_a_number_that_is_not_computed_fails_the_build(build_page: BuildPage, pretend: Pretend) -> None:
     pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861"})
+    pretend("devnetlib.evidence.census_page", numbers=dict)
     with pytest.raises(AssertionError, match="'aurok' is undefined"):
         build_page("# Title\n\nIt reaches {{ aurok }}.\n", "numbers_in_prose")
 
@@ -66,6 +68,22 @@ def test_tables_scroll_in_a_region_that_keyboard_and_screen_reader_reach(
     assert "claims of None" in html and "claims of q1" in html
 
 
+def test_both_tables_of_the_census_are_on_the_page(build_page: BuildPage, pretend: Pretend) -> None:
+    pretend("devnetlib.evidence.census_page", leaks_table_html=lambda: "copies", effect_table_html=lambda: "changes")
+    text = "# Title\n\n```{census-table} leaks\n```\n\n```{census-table} effect\n```\n"
+    html = page(build_page(text, "report_tables"))
+    assert 'aria-label="Copies within each data set and across its splits">copies</div>' in html
+    assert 'aria-label="AUROC with and without copies">changes</div>' in html
+
+
+def test_an_unknown_table_of_the_census_fails_the_build_and_lists_the_known_ones(
+    build_page: BuildPage, pretend: Pretend
+) -> None:
+    pretend("devnetlib.evidence.census_page", leaks_table_html=str, effect_table_html=str)
+    with pytest.raises(AssertionError, match=r"'leak' is no table of the census; known are \['effect', 'leaks'\]"):
+        build_page("# Title\n\n```{census-table} leak\n```\n", "report_tables")
+
+
 def test_the_rules_of_the_claims_are_on_the_page_word_for_word(build_page: BuildPage, pretend: Pretend) -> None:
     from devnetlib.report import paper
 
@@ -95,6 +113,28 @@ def test_an_unknown_figure_fails_the_build_and_lists_the_known_ones(build_page: 
     pretend("devnetlib.report.figures", FIGURES={"bars": print})
     with pytest.raises(AssertionError, match=r"'bras' is not drawn .* known are \['bars'\]"):
         build_page("# Title\n\n```{report-figure} bras\n```\n", "figures")
+
+
+def test_a_contact_sheet_has_its_licence_below_it_and_stands_only_where_the_data_set_is_at_hand(
+    build_page: BuildPage, pretend: Pretend
+) -> None:
+    def sheet(name: str, path: Path) -> str | None:
+        if name == "far":
+            return None
+        path.write_bytes(b"a picture")
+        return f"Sample images of {name}."
+
+    pretend("devnetlib.report.samples", contact_sheet=sheet, caption=lambda name: f"Licence of {name}: CC BY 4.0.")
+    text = "# Title\n\n```{sample-images} near\n```\n\n```{sample-images} far\n```\n"
+    site = build_page(text, "sample_images")
+    assert 'alt="Sample images of near."' in page(site) and "Licence of near: CC BY 4.0." in page(site)
+    assert [path.name for path in (site / "_images").iterdir()] == ["samples-near.png"]
+    assert "python -m devnetlib data prepare far" in re.sub(r"<[^>]+>", "", page(site))
+
+
+def test_a_contact_sheet_that_no_licence_allows_fails_the_build(build_page: BuildPage) -> None:
+    with pytest.raises(AssertionError, match="its licence is unknown, so that no image of it is shown"):
+        build_page("# Title\n\n```{sample-images} headct\n```\n", "sample_images")
 
 
 def test_results_json_is_in_the_site_and_equal_results_are_equal_bytes(build_page: BuildPage, pretend: Pretend) -> None:

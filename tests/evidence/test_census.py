@@ -209,7 +209,7 @@ def test_the_change_is_that_of_leaving_images_out_and_has_its_sign():
 def test_without_any_pair_nothing_changes_and_unpublished_methods_have_no_effect():
     nothing = effect(replace(COMMITTED["headct"], near=()), "devnet")
     assert nothing.everything == nothing.without and nothing.difference.half_width == 0
-    assert effect(COMMITTED["headct"], "flos") is None
+    assert effect(COMMITTED["headct"], "published by nobody") is None
     assert effect(COMMITTED["kolektorsdd:table1"], "devnet") is None
 
 

@@ -1,20 +1,18 @@
 """The controls: what a probe reads, what a border sees."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from devnetlib.methods.controls import CONTROLS, Border, Images, outer_ring
 
 NOTHING = np.zeros(0)
 
 
-def images(files: Sequence[Path] = (), ids: Sequence[str] = (), pixels: np.ndarray = NOTHING) -> Images:
+def images(sizes: Sequence = (), ids: Sequence[str] = (), pixels: np.ndarray = NOTHING) -> Images:
     """What a probe is shown, of which it reads one part."""
-    return Images(pixels, files, ids)
+    return Images(pixels, lambda: sizes, ids)
 
 
 def test_grey_is_the_mean_of_the_pixels():
@@ -22,11 +20,9 @@ def test_grey_is_the_mean_of_the_pixels():
     assert CONTROLS["grey"].value(images(pixels=pixels)).tolist() == [5.5, 17.5]
 
 
-def test_size_is_the_number_of_pixels_of_the_file(tmp_path):
-    files = [tmp_path / "a.png", tmp_path / "b.png"]
-    for file, size in zip(files, [(4, 3), (10, 20)], strict=True):
-        Image.new("L", size).save(file)
-    assert CONTROLS["size"].value(images(files=files)).tolist() == [12, 200]
+def test_size_is_the_number_of_pixels_before_an_image_is_resized():
+    assert CONTROLS["size"].value(images(sizes=[(4, 3), (10, 20)])).tolist() == [12, 200]
+    assert CONTROLS["size"].value(images()).shape == (0,)
 
 
 def test_order_reads_the_digits_of_the_id_and_no_word_that_may_name_the_class():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from devnetlib.data.images import image_bank
 from devnetlib.deviation import deviation_loss, reference_scores
@@ -101,3 +102,38 @@ def test_fine_tuning_equals_a_plain_loop_over_torchvisions_network(toy, toy_runs
     updates = list(batch_stream(run, inputs, rows["train"], rows["labelled"]))
     expected = plain_losses(detector, updates, run.training)
     assert fit(detector, updates, run.training) == pytest.approx(expected, rel=2e-3)
+
+
+class Readings(TorchDispatchMode):
+    """Counts the numbers that are read from tensors, for each of which a GPU would be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("method", ["devnet", "flos", "deepsad", "rep"])
+def test_no_update_reads_a_number_from_the_device(toy, toy_runs, method):
+    (planned,) = toy_runs(method)
+    machine, counts = Machine(threads=1), []
+    rows = row_numbers(toy, partition_of(planned, toy))
+    bank = image_bank(toy.table, toy.root, planned.training.pixels, machine.cache)
+    for updates in (1, 3):
+        training = replace(planned.training, updates=updates, batch=4, clip=1.0, rotation=180.0)
+        run = replace(planned, training=training)
+        detector, _ = build_detector(run, machine)
+        stream = batch_stream(run, lane_inputs(run, detector, toy, bank, machine), rows["train"], rows["labelled"])
+        with Readings() as readings:
+            fit(detector, stream, training)
+        counts.append(readings.count)
+    assert counts[0] == counts[1]
+
+
+def test_a_number_that_is_read_would_be_counted():
+    with Readings() as readings:
+        torch.ones(2).sum().item()
+    assert readings.count == 1
