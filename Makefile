@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python venv study book verify test test-slow test-all lint notebooks weights
+.PHONY: help python venv study book verify test test-slow test-all lint notebooks bench weights stress
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +40,13 @@ test: venv ## the fast tests
 	@$(RUN) -m pytest -m "not slow"
 
 test-slow: venv ## the slow tests: notebooks, the book, the built site in a browser
-	@$(RUN) -m pytest -m slow
+	@$(RUN) -m pytest -m "slow and not stress"
 
 test-all: venv ## all tests
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -m "not stress"
+
+stress: venv ## a grid killed a hundred times at random moments; about an hour
+	@$(RUN) -m pytest -m stress
 
 lint: venv ## ruff, formatting, and that each notebook equals its script
 	@$(RUN) -m ruff check
@@ -53,6 +56,9 @@ lint: venv ## ruff, formatting, and that each notebook equals its script
 notebooks: venv ## bring each notebook and its script in line, the newer one leading, and clear outputs
 	@$(RUN) -m jupytext --sync notebooks/*.py
 	@$(RUN) -m nbconvert --log-level WARN --clear-output --inplace notebooks/*.ipynb
+
+bench: venv ## time our training and evaluation beside a plain loop; WORDS="--quick --record" are passed on
+	@$(RUN) -m devnetlib bench $(WORDS)
 
 weights: venv ## look for ImageNet weights again
 	@$(RUN) -m devnetlib weights

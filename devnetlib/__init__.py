@@ -7,6 +7,7 @@ The rooms, in the order of the paper:
     data        cards, image tables, partitions, pixels
     study       runs and profiles, training, execution, grids, results
     report      statistics, the paper's numbers, tables, figures
+    evidence    for and against what the tables say: the leak census
 
 Names of shapes: N images, C,H,W channels and pixels, P patches (cells of a feature map). The names below are loaded
 on first use; importing the package imports no torch.

@@ -4,11 +4,13 @@ import argparse
 import json
 import os
 import sys
+from concurrent.futures import BrokenExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from devnetlib.data.splits import FORMS
-from devnetlib.errors import Incomplete, Misuse, unknown
+from devnetlib.errors import Incomplete, Misuse, Unwritable, unknown
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
 
@@ -58,7 +60,17 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="folder of prepared data and caches (default: DEVNET_DATA, else the platform's cache folder)",
     )
+    machine.add_argument(
+        "--precision",
+        default="fp32",
+        help="fp32, bf16, or auto: the faster, by a timed probe; the latter two for fine-tuning (default: fp32)",
+    )
     machine.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    machine.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler whose workers execute the runs, such as tcp://host:8786, or local for --workers of them",
+    )
     add = commands.add_parser
 
     run = add("run", parents=[machine], help="execute runs of one method: splits x draws x seeds")
@@ -89,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="an option of the method, such as signed=true; may be repeated",
     )
+    run.add_argument("--batch", type=positive, help="images an update (default: the profile's); moves results")
     run.add_argument("--json", action="store_true", help="one JSON line a run")
     run.add_argument("--workers", type=positive, default=1, help="runs side by side (default: 1)")
     run.set_defaults(function=command_run)
@@ -119,6 +132,13 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--json", action="store_true", help="machine-readable")
     data.set_defaults(function=command_data)
 
+    cached = add("cache", help="list or clear what can be made again: banks and maps")
+    cached.add_argument("action", choices=["list", "clear"])
+    cached.add_argument("dataset", nargs="?", help="only this data set's")
+    cached.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    cached.add_argument("--json", action="store_true", help="machine-readable")
+    cached.set_defaults(function=command_cache)
+
     table = add("table", help="printed, published and yours side by side")
     table.add_argument("--dataset", default="elpv")
     table.add_argument("--question", default="q1", choices=list(QUESTIONS))
@@ -138,6 +158,24 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="machine-readable")
     check.set_defaults(function=command_verify)
 
+    census = add("census", help="count copies within data sets and across their splits, and what file facts give away")
+    census.add_argument("--datasets", type=names, help="separated by commas (default: all at hand that are published)")
+    census.add_argument("--output", type=Path, help="file to store it in; book/evidence/census.json is the book's")
+    census.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    census.add_argument("--json", action="store_true", help="machine-readable")
+    census.set_defaults(function=command_census)
+
+    bench = add("bench", help="time our training and evaluation beside the loop that everyone writes")
+    bench.add_argument("--quick", action="store_true", help="a minute instead of five: 224 px alone")
+    bench.add_argument("--record", action="store_true", help="write the record to book/bench, for the book")
+    bench.add_argument("--accuracy", action="store_true", help="also AUROC of the same weights in half precision")
+    bench.add_argument("--dataset", default="elpv", help="whose images (default: elpv)")
+    bench.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    bench.add_argument("--precision", default="fp32", help="of our loop: fp32, bf16 or auto (default: fp32)")
+    bench.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    bench.add_argument("--json", action="store_true", help="machine-readable")
+    bench.set_defaults(function=command_bench)
+
     weights = add("weights", help="look for ImageNet weights, and download them where there are none")
     weights.add_argument("network", nargs="?", default="resnet18", help="resnet18, resnet50, alexnet or vgg16")
     weights.set_defaults(function=command_weights)
@@ -154,20 +192,19 @@ def options_of(pairs: list[str]) -> dict[str, str]:
 
 def machine_of(args: argparse.Namespace) -> Any:
     from devnetlib.study.execution import Machine
+    from devnetlib.study.precision import check_precision
 
-    return Machine(args.weights, args.device, args.threads, args.data_root)
+    check_precision(args.precision)
+    return Machine(args.weights, args.device, args.threads, args.data_root, args.precision)
 
 
 def grid(args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores: None) -> tuple[list[Any], int]:
     """Execute runs as the options say; the scores, and the exit status after the failures have been told."""
-    from devnetlib.study.grids import execute_all, warm_caches
-    from devnetlib.study.workers import process_pool
+    from devnetlib.study.grids import execute_all
+    from devnetlib.study.workers import engine
 
     machine = machine_of(args)
-    machine.torch_device()
-    if args.workers > 1:
-        warm_caches(runs, args.results, machine)
-    with process_pool(args.workers) as executor:
+    with engine(args.scheduler, args.workers, runs, args.results, machine) as executor:
         scores, failures = execute_all(runs, args.results, machine, executor, on_done)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
@@ -180,7 +217,7 @@ def command_run(args: argparse.Namespace) -> int:
     from devnetlib.study.planning import plan
 
     axes = {"reading": args.reading, "protocol": args.protocol, "anomalies": args.anomalies}
-    axes |= {"contamination": args.contamination}
+    axes |= {"contamination": args.contamination, "data_root": args.data_root, "batch": args.batch}
     axes |= {"splits": args.split, "draws": args.draw, "seeds": args.seed, "options": options_of(args.option)}
     runs = plan(args.dataset, args.method, args.profile, args.weights, **axes)
 
@@ -199,16 +236,17 @@ def command_run(args: argparse.Namespace) -> int:
 def command_study(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import text_table, weights_title
     from devnetlib.study.planning import question_grid
-    from devnetlib.study.weights import load_weights
+    from devnetlib.study.weights import find_imagenet
 
     if not args.datasets:
         raise Misuse("--datasets is empty: name at least one, such as elpv")
-    if args.weights is None and load_weights(None).tensors is None:
+    if args.weights is None and find_imagenet() is None:
         print(
             "no ImageNet weights at hand: starting from random ones ('make weights' looks for them again)",
             file=sys.stderr,
         )
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
+    chosen |= {"data_root": args.data_root}
     questions = list(QUESTIONS) if args.question == "all" else [args.question]
     runs = [run for question in questions for run in question_grid(question, args.profile, args.weights, **chosen)]
     print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
@@ -248,6 +286,18 @@ def overview_line(row: dict[str, Any]) -> str:
     return f"{row['name']:12} {present}  {row['counts']}, expected {row['expected']}  {row['licence']}"
 
 
+def command_cache(args: argparse.Namespace) -> int:
+    from devnetlib.data import caches
+
+    if args.action == "list":
+        found = [entry for entry in caches.entries(args.data_root) if args.dataset in (None, entry.dataset)]
+        print(json.dumps([entry.as_json() for entry in found]) if args.json else "\n".join(caches.lines(found)))
+        return 0
+    report = caches.clear(args.dataset, args.data_root)
+    print(json.dumps(report) if args.json else f"removed {report['files']} files, {report['bytes'] / 1e6:.1f} MB")
+    return 0
+
+
 def command_table(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import table_records, text_table
 
@@ -284,6 +334,33 @@ def command_verify(args: argparse.Namespace) -> int:
     return int(bool(wrong) or not checked)
 
 
+def command_census(args: argparse.Namespace) -> int:
+    from devnetlib.evidence.census_page import text_lines
+    from devnetlib.evidence.near_images import countable, take_all, write
+
+    datasets = countable(args.data_root) if args.datasets is None else args.datasets
+    if not datasets:
+        raise Misuse("--datasets is empty: name at least one, such as elpv")
+    found = []
+    for census, leaks in take_all(datasets, args.data_root):
+        found.append(census)
+        told = {"dataset": census.dataset, "reading": census.reading} | asdict(leaks) | {"probes": census.probes}
+        print(json.dumps(told) if args.json else "\n".join(text_lines(census, leaks)), flush=True)
+    if args.output:
+        write(found, args.output)
+    return 0
+
+
+def command_bench(args: argparse.Namespace) -> int:
+    from devnetlib.study import bench, bench_records
+
+    record = bench.bench(bench.case_of(args), bench.effort_of(args))
+    print(json.dumps(bench_records.rounded(record)) if args.json else bench_records.told(record))
+    if args.record:
+        print(f"recorded in {bench_records.keep(record)}", file=sys.stderr)
+    return 0
+
+
 def command_weights(args: argparse.Namespace) -> int:
     from devnetlib.study.weights import ARCHITECTURES, fetch_imagenet
 
@@ -298,7 +375,7 @@ def main(words: list[str] | None = None) -> int:
     args = parser().parse_args(words)
     try:
         return args.function(args)
-    except (Misuse, DamagedScores, Incomplete) as error:
+    except (Misuse, DamagedScores, Incomplete, Unwritable, BrokenExecutor) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, Misuse) else 1
     except KeyboardInterrupt:

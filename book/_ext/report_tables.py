@@ -1,5 +1,5 @@
-"""Tables on a page: `{result-table} DATASET QUESTION`, `{sets-table} QUESTION`, `{methods-table} DATASET` and
-`{claims-table} [QUESTION]`.
+"""Tables on a page: `{result-table} DATASET QUESTION`, `{sets-table} QUESTION`, `{methods-table} DATASET`,
+`{claims-table} [QUESTION]` and `{census-table} leaks|effect`.
 
 The package renders a table as HTML; here it is put on the page, in a wrapper of its own that scrolls where the table is
 wider than the screen.
@@ -66,9 +66,29 @@ class ClaimsTable(SphinxDirective):
         return [in_wrapper(claims_table_html(question), f"Claims and verdicts {question or ''}".strip())]
 
 
+class CensusTable(SphinxDirective):
+    """The leak census, or what the copies do to AUROC: `{census-table} leaks`, `{census-table} effect`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.evidence.census_page import effect_table_html, leaks_table_html
+
+        tables = {
+            "leaks": (leaks_table_html, "Copies within each data set and across its splits"),
+            "effect": (effect_table_html, "AUROC with and without copies"),
+        }
+        (which,) = self.arguments
+        if which not in tables:
+            raise self.error(f"{which!r} is no table of the census; known are {sorted(tables)}")
+        table, label = tables[which]
+        return [in_wrapper(table(), label)]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("result-table", ResultTable)
     app.add_directive("sets-table", SetsTable)
     app.add_directive("methods-table", MethodsTable)
     app.add_directive("claims-table", ClaimsTable)
+    app.add_directive("census-table", CensusTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,7 +3,6 @@ learned either."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from devnetlib.methods.devnet import DevNet
 
 @dataclass(frozen=True)
 class Images:
-    """What a probe may look at: images as decoded, uint8 (N,C,H,W), their files, and their ids."""
+    """What a probe may look at: images as decoded, uint8 (N,C,H,W), their sizes before that, and their ids."""
 
     pixels: np.ndarray
-    files: Sequence[Path]
+    sizes: Callable[[], Sequence[tuple[int, int]]]  # (width, height); asked for only by the probe that reads them
     ids: Sequence[str]
 
 
@@ -44,15 +43,9 @@ def mean_grey(images: Images) -> np.ndarray:
     return images.pixels.mean(axis=(1, 2, 3), dtype=np.float64)
 
 
-def file_size(images: Images) -> np.ndarray:
-    """Pixels of each file before it is resized, (N,)."""
-    from PIL import Image
-
-    def area(path: Path) -> int:
-        with Image.open(path) as image:
-            return image.width * image.height
-
-    return np.array([area(path) for path in images.files], dtype=np.float64)
+def area(images: Images) -> np.ndarray:
+    """Pixels of each image before it is resized, (N,)."""
+    return np.array(images.sizes(), dtype=np.float64).reshape(-1, 2).prod(axis=1)
 
 
 def id_number(images: Images) -> np.ndarray:
@@ -82,7 +75,7 @@ class Border(DevNet):
 
 CONTROLS: dict[str, Probe | Treatment] = {
     "grey": Probe(mean_grey),
-    "size": Probe(file_size),
+    "size": Probe(area),
     "order": Probe(id_number),
     "border": Treatment(Border),
     "untrained": Treatment(DevNet, untrained=True),

@@ -36,8 +36,8 @@ class DevNet(TopKDetector):
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Deviation loss (Eq. 8) against 5,000 reference scores drawn anew at each call."""
-        reference = reference_scores(self.generator).to(scores.device)
-        return deviation_loss(scores, labels, reference, self.margin)
+        self.generator = on_device_of(scores, self.generator)
+        return deviation_loss(scores, labels, reference_scores(self.generator), self.margin)
 
 
 class Ds(DevNet):
@@ -122,10 +122,20 @@ class Rep(PooledDetector):
 
     def loss(self, representation: Tensor, labels: Tensor) -> Tensor:
         """Representation (N,d) and labels (N,) -> scalar: Eq. 8 with the mean absolute deviation for |dev|."""
+        self.generator = on_device_of(representation, self.generator)
         reference = reference_scores(self.generator, (REFERENCE_SIZE, representation.shape[1]))
-        deviates = deviation(representation, reference.to(representation.device)).abs().mean(dim=1)
+        deviates = deviation(representation, reference).abs().mean(dim=1)
         check_shapes(deviates, labels)
         return torch.where(labels > 0, (self.margin - deviates).clamp(min=0), deviates).mean()
+
+
+def on_device_of(scores: Tensor, generator: torch.Generator) -> torch.Generator:
+    """The generator, or one that it seeds where the scores are on another device: to copy each draw of reference scores
+    to a GPU would wait for it at every update. The draws of a GPU are others than those of a processor."""
+    if generator.device.type == scores.device.type:
+        return generator
+    seed = torch.randint(2**62, (), generator=generator).item()
+    return torch.Generator(scores.device).manual_seed(seed)
 
 
 def checked_margin(margin: float) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from devnetlib.metrics import auroc
+from devnetlib.report import costs
 from devnetlib.report.judgement import measure
 from devnetlib.report.paper import printed_value, rules
 from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
@@ -27,6 +28,7 @@ def numbers() -> dict[str, str]:
         | profiles()
         | published_origin()
         | environments()
+        | performance()
         | {"yours_note": yours_note()}
     )
 
@@ -124,6 +126,19 @@ def published_origin() -> dict[str, str]:
         "published_weights": "; ".join(f"{weights_title(name)}, {name}" for name in weights),
         "published_hardware": " and ".join(hardware),
         "tolerance_auroc": f"{TOLERANCE}",
+    }
+
+
+def performance() -> dict[str, str]:
+    """What the plan of the large grid rests on."""
+    training = PROFILES["released"].training
+    update = costs.flops_of(training.pixels, scales=2)["update"]
+    return {
+        "plan_update_gflop": f"{update / 1e9:.1f}",
+        "plan_batch": str(training.batch),
+        "plan_share": f"{costs.SHARE:.0%}".replace("%", " %"),
+        "plan_peak": f"{costs.GPU_TFLOPS:,}",
+        "plan_gpu": costs.GPU,
     }
 
 

@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from devnetlib.data.images import image_bank
+from devnetlib.data.batches import on_device
+from devnetlib.data.images import image_bank, sizes_of
 from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, prepare
 from devnetlib.data.splits import Partition, derived_seed, draw_partition, shuffled
@@ -22,6 +24,7 @@ from devnetlib.methods import CONTROLS, METHODS, Detector
 from devnetlib.methods.controls import Images, Probe
 from devnetlib.metrics import auroc
 from devnetlib.study import results as stored
+from devnetlib.study.precision import precision_of
 from devnetlib.study.results import Scores, rounded
 from devnetlib.study.runs import PROFILES, Run
 from devnetlib.study.training import (
@@ -52,6 +55,7 @@ class Machine:
     device: str = "auto"
     threads: int | None = None  # None: as `THREADS` says
     data_root: Path | None = None
+    precision: str = "fp32"  # as `precision_of` takes it
 
     @property
     def cache(self) -> Path:
@@ -84,8 +88,8 @@ def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
     """
     started = time.perf_counter()
     forget_peak_memory()
-    threads = machine.threads or THREADS[run.training.lane]
-    torch.set_num_threads(threads)
+    threads = pin_threads(run, machine)
+    precision = precision_of(run, machine.precision, machine.torch_device(), machine.cache)
     data = prepare(run.dataset, run.reading, machine.data_root)
     partition = partition_of(run, data)
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
@@ -95,13 +99,19 @@ def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
     else:
         detector, missing = build_detector(run, machine)
         inputs = lane_inputs(run, detector, data, bank, machine)
-        train(run, detector, inputs, rows)
-        values = score(detector, inputs, rows["test"])
+        train(run, detector, inputs, rows, precision)
+        values = score(detector, inputs, rows["test"], precision)
     check_scores(run, values)
-    origin = origin_of(data, machine, threads, time.perf_counter() - started) | (
-        {"untrained_keys": missing} if missing else {}
-    )
+    origin = origin_of(data, machine, threads, time.perf_counter() - started) | {"precision": precision}
+    origin |= {"untrained_keys": missing} if missing else {}
     return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label)), partition
+
+
+def pin_threads(run: Run, machine: Machine) -> int:
+    """Fix torch's threads for a run; how many."""
+    threads = machine.threads or THREADS[run.training.lane]
+    torch.set_num_threads(threads)
+    return threads
 
 
 def check_scores(run: Run, values: np.ndarray) -> None:
@@ -133,8 +143,8 @@ def probe(control: Probe, data: Prepared, bank: np.ndarray, rows: dict[str, np.n
     value = {}
     for name, numbers in rows.items():
         chosen = data.table.iloc[numbers]
-        files = [data.root / file for file in chosen["file"]]
-        value[name] = control.value(Images(bank[numbers], files, list(chosen["id"])))
+        sizes = partial(sizes_of, chosen, data.root)
+        value[name] = control.value(Images(bank[numbers], sizes, list(chosen["id"])))
     if not len(rows["labelled"]):
         raise Misuse("a probe takes its sign from the labelled anomalies: --anomalies must be at least 1")
     known = np.r_[value["train"], value["labelled"]]
@@ -181,7 +191,9 @@ def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, 
     return frozen_inputs(run, detector, pixels, data, machine) if run.training.trains == "head" else pixels
 
 
-def train(run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, np.ndarray]) -> list[float]:
+def train(
+    run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, np.ndarray], precision: str = "fp32"
+) -> list[float]:
     """Prepare and train a detector on the rows of a partition; the loss of every update (none where nothing is
     trained)."""
     labelled = rows["labelled"] if detector.uses_labels else rows["labelled"][:0]
@@ -193,12 +205,12 @@ def train(run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, n
         detector.prepare(*(maps_of(detector, inputs, part) for part in (rows["train"], labelled)))
     if not run.training.updates:
         return []
-    return fit(detector, batch_stream(run, inputs, rows["train"], labelled), run.training)
+    return fit(detector, batch_stream(run, inputs, rows["train"], labelled), run.training, precision)
 
 
-def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray) -> np.ndarray:
+def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray, precision: str = "fp32") -> np.ndarray:
     """Scores (N,) of the images in these rows."""
-    return scores_of(detector, (inputs.plain(part) for part in parts_of(rows)), isinstance(inputs, Maps))
+    return scores_of(detector, (inputs.plain(part) for part in parts_of(rows)), isinstance(inputs, Maps), precision)
 
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
@@ -242,7 +254,7 @@ def batch_stream(run: Run, inputs: Maps | Pixels, normals: np.ndarray, labelled:
     rngs = (np.random.default_rng(purpose_seed(run, purpose)) for purpose in ("normal batches", "labelled batches"))
     for positions in batches(len(normals), len(labelled), run.training, *rngs):
         tensors, places = inputs.augmented(known[positions])
-        yield tensors, torch.from_numpy(places).to(inputs.device), labels[torch.from_numpy(positions).to(inputs.device)]
+        yield tensors, on_device(places, inputs.device), labels[on_device(positions, inputs.device)]
 
 
 def parts_of(rows: np.ndarray) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from devnetlib.data.manifests import in_reading
+from devnetlib.data.manifests import in_reading, load_card
 from devnetlib.errors import Misuse, unknown
 from devnetlib.study.runs import PROFILES
 
@@ -27,7 +27,7 @@ def check_parameters(namespace: Mapping[str, Any]) -> None:
     check_value("profile", namespace.get("profile"), PROFILES)
     for name in ("dataset", "datasets"):
         for dataset in str(namespace.get(name, "")).split(",") if name in namespace else ():
-            in_reading(dataset.strip())
+            load_card(in_reading(dataset.strip())[0])
     for name, least in WHOLE_NUMBERS.items():
         value = namespace.get(name)
         if value is not None and (not isinstance(value, int) or value < least):

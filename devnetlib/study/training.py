@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from devnetlib.data.images import cached_array, contiguous, gather, normalise, rotate, to_unit
+from devnetlib.data.batches import contiguous, gather, normalise, on_device, rotate, to_unit
+from devnetlib.data.caches import cached_array
 from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import Prepared
 from devnetlib.methods.detector import Detector
@@ -50,7 +51,7 @@ def batches(
 Update = tuple[list[Tensor] | Tensor, Tensor, Tensor]
 
 
-def fit(detector: Detector, updates: Iterable[Update], training: Training) -> list[float]:
+def fit(detector: Detector, updates: Iterable[Update], training: Training, precision: str = "fp32") -> list[float]:
     """Train a detector on (inputs (U,...), places (B,), labels (B,)), one triple an update. Returns the losses.
 
     `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands
@@ -61,7 +62,9 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training) -> li
     frozen = training.trains == "head"
     detector.train(not frozen)
     losses = (
-        loss_of_heads(detector, detector.outputs(inputs if frozen else detector.features(inputs))[places], labels)
+        loss_of_heads(
+            detector, detector.outputs(inputs if frozen else features_of(detector, inputs, precision))[places], labels
+        )
         for inputs, places, labels in updates
     )
     return descend([p for p in detector.parameters() if p.requires_grad], losses, training)
@@ -92,6 +95,16 @@ def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Tra
     return values
 
 
+def features_of(detector: Detector, images: Tensor, precision: str) -> list[Tensor]:
+    """Maps (N,C,h,w) of images, in single precision whatever the backbone computes in: `fp32`, or `bf16`, where
+    convolutions are rounded to it. Heads and losses always compute in single precision."""
+    if precision == "fp32":
+        return detector.features(images)
+    with torch.autocast(images.device.type, torch.bfloat16):
+        maps = detector.features(images)
+    return [stage.float() for stage in maps]
+
+
 def loss_of_heads(detector: Detector, outputs: Tensor, labels: Tensor) -> Tensor:
     """Sum over heads of the loss of `outputs` (B,heads,...): each head is trained as if it were alone."""
     heads = outputs.shape[1]
@@ -100,10 +113,12 @@ def loss_of_heads(detector: Detector, outputs: Tensor, labels: Tensor) -> Tensor
 
 
 @torch.inference_mode()
-def scores_of(detector: Detector, inputs: Iterable[list[Tensor] | Tensor], frozen: bool) -> np.ndarray:
+def scores_of(
+    detector: Detector, inputs: Iterable[list[Tensor] | Tensor], frozen: bool, precision: str = "fp32"
+) -> np.ndarray:
     """Scores (N,) of all inputs, part by part, in eval mode."""
     detector.eval()
-    parts = [detector.score(part if frozen else detector.features(part)) for part in inputs]
+    parts = [detector.score(part if frozen else features_of(detector, part, precision)) for part in inputs]
     return torch.cat(parts).float().cpu().numpy()
 
 
@@ -114,21 +129,22 @@ class Pixels:
     def __init__(
         self, bank: np.ndarray, device: torch.device, rotation: float, angles: np.random.Generator, raw: bool = False
     ):
-        self.bank, self.device, self.rotation, self.angles = bank, device, rotation, angles
+        self.bank = torch.from_numpy(bank).to(device)  # a processor reads it where it lies, a GPU holds all of it
+        self.device, self.rotation, self.angles = device, rotation, angles
         self.finish = contiguous if raw else normalise
 
     def augmented(self, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """Images (B,3,H,W) for an update, every one at a random angle within +-rotation, corners black; and their
         places."""
-        images = to_unit(gather(self.bank, rows, self.device))
+        images = to_unit(gather(self.bank, rows))
         if self.rotation:
-            angles = torch.from_numpy(self.angles.uniform(-self.rotation, self.rotation, len(rows)))
-            images = rotate(images, angles)
+            angles = self.angles.uniform(-self.rotation, self.rotation, len(rows))
+            images = rotate(images, on_device(angles, self.device))
         return self.finish(images), np.arange(len(rows))
 
     def plain(self, rows: np.ndarray) -> Tensor:
         """Images (B,3,H,W) as they are, for evaluation."""
-        return self.finish(to_unit(gather(self.bank, rows, self.device)))
+        return self.finish(to_unit(gather(self.bank, rows)))
 
 
 class Maps:

@@ -139,7 +139,8 @@ def test_47_files_are_copies_88_with_the_near_ones_and_none_spans_both_labels(co
     assert (len(copies), copies["sha256"].nunique()) == (47, 22) and (len(near), near["group"].nunique()) == (88, 38)
     assert (committed.groupby("group")["label"].nunique() == 1).all()
     assert (committed.groupby("sha256")["group"].nunique() == 1).all()
-    four = committed.loc[committed["group"] == "yes-Y30.jpg", "id"]
+    group = committed.loc[committed["id"] == "yes-Y30.jpg", "group"].item()
+    four = committed.loc[committed["group"] == group, "id"]
     assert {"yes-Y30.jpg", "yes-Y38.jpg", "yes-Y54.jpg", "yes-Y70.jpg"} <= set(four)
 
 

@@ -492,12 +492,12 @@ PINNED_OTHERS = {
     ("kolektorsdd", "code", "budget:20", 42): "a3fcdd91e7ab344b",
     ("kolektorsdd", "table1", "general", 0): "ac06dc33f3cda78c",
     ("brainmri", "all", "general", 42): "b31f7535c991fde0",
-    ("brainmri", "all", "general-grouped", 42): "689084587c610ada",
+    ("brainmri", "all", "general-grouped", 42): "153bf5a3d2ad1fc9",
     ("brainmri", "all", "contamination:0.2", 42): "8dae5b0de092eac8",
     ("brainmri", "official_loader", "general", 42): "aca994743560c7f4",
-    ("brainmri", "official_loader", "general-grouped", 42): "07ced5df1533e820",
+    ("brainmri", "official_loader", "general-grouped", 42): "21ffbb8b6e68b038",
     ("headct", "all", "general", 42): "28a38f9795bdb5c6",
-    ("headct", "all", "general-grouped", 42): "848aad55ee0169d4",
+    ("headct", "all", "general-grouped", 42): "b175c82a11bcb339",
     ("headct", "all", "contamination:0.2", 42): "13bb0875998692f0",
 }
 

@@ -1,0 +1,158 @@
+"""Tables of the performance page: what each record's machine does, what the questions cost, the plan."""
+
+from collections.abc import Callable, Iterable
+from html import escape
+from math import fsum
+
+from devnetlib.report.costs import DEVICES, hours, plan, question_costs, records, speed_rows
+from devnetlib.report.html import tag
+
+COMMAND = 'make bench WORDS="--record --accuracy"'
+NOT_MEASURED = f"No record holds this yet; {tag('code', COMMAND)} measures it."
+
+
+def table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table whose first column heads its rows; without any, the command that measures them."""
+    rows = list(rows)
+    if not rows:
+        return tag("p", f"{escape(caption)} {NOT_MEASURED}", class_="table-caption")
+    head = tag("tr", "".join(tag("th", escape(name), scope="col") for name in columns))
+    body = "".join(
+        tag("tr", tag("th", escape(first), scope="row") + "".join(tag("td", escape(text)) for text in rest))
+        for first, *rest in rows
+    )
+    caption = tag("p", escape(caption), class_="table-caption")
+    return caption + tag("table", tag("thead", head) + tag("tbody", body), class_="results")
+
+
+def speed_html() -> str:
+    """For every record both loops, size by size."""
+    columns = (
+        "",
+        "images a second, ours",
+        "plain loop",
+        "ratio",
+        "of processor time",
+        "s a batch, ours",
+        "GFLOP an image",
+        "share of peak",
+    )
+    return "".join(
+        table(machine_line(record), (*columns, "peak MB, ours", "plain loop"), map(speed_texts, speed_rows(record)))
+        for record in records()
+    )
+
+
+def machine_line(record: dict) -> str:
+    """What a record is of."""
+    units = "with" if record["amx"] else "without"
+    kept = f"ours in {record['precision']}, the plain loop in fp32; {record['dataset']}"
+    peak = f"measured peak of a matrix product {record['matrix_tflops']:.2f} TFLOP/s"
+    where = f"{record['device']}, {record['cores']} cores, {units} AMX, torch {record['torch']}"
+    load = f"load when it began {record['load']:.1f}"
+    return f"{where}: {kept}; {peak}; {load}."
+
+
+def speed_texts(row: dict) -> list[str]:
+    """One line of `speed_html`; memory is of both, training and evaluation."""
+    rates = [f"{row['ours']:.1f}", f"{row['plain']:.1f}", f"{row['ratio']:.2f}"]
+    rates += [f"{row['work_ratio']:.2f}", f"{row['seconds']['ours']:.2f}"]
+    peaks = [f"{row['peak_mb'][side]:,}" for side in ("ours", "plain")]
+    return [f"{row['what']}, {row['pixels']} px", *rates, f"{row['gflops']:.2f}", f"{100 * row['share']:.0f} %", *peaks]
+
+
+def frozen_html() -> str:
+    """For every record the frozen lane beside the plain loop."""
+    columns = ("", "updates", "scores", "seconds, ours", "plain loop, extrapolated", "from updates", "ratio")
+    rows = [
+        [
+            f"{record['device']}, {record['precision']}",
+            str(part["updates"]),
+            f"{part['images']:,}",
+            f"{part['ours']:.2f}",
+            f"{part['plain']:.0f}",
+            str(part["measured"]),
+            f"{part['ratio']:.0f}",
+        ]
+        for record in records()
+        for part in (record["frozen"],)
+    ]
+    return table("A run of the frozen lane on cached maps, beside a plain run that trains the network.", columns, rows)
+
+
+def growth_html() -> str:
+    """How decoding, maps and grids grow, and what starting and rebuilding cost, in seconds."""
+    kept = [record for record in records() if "growing" in record]
+    lines = [[machine, *line] for record in kept for machine in (record["device"],) for line in growth_rows(record)]
+    return table("What else takes time.", ("", "", "seconds"), lines)
+
+
+def growth_rows(record: dict) -> list[list[str]]:
+    """The lines of `growth_html`."""
+    rows = [(f"decode {part['images']} images", part["decode"]) for part in record["preparing"]]
+    rows += [(f"maps of {part['images']} images", part["maps"]) for part in record["preparing"]]
+    rows += [(f"a command: {grid_words(part)}", part["seconds"]) for part in record["growing"]]
+    rows += [("import devnetlib", record["starting"]["import"]), ("--help", record["starting"]["help"])]
+    rows += [("rebuild the book", record["book"])] if record["book"] else []
+    return [[name, f"{seconds:.1f}"] for name, seconds in rows]
+
+
+def grid_words(part: dict) -> str:
+    workers = f"{part['workers']} worker{'s' * (part['workers'] > 1)}"
+    return f"frozen runs of splits {part['splits']} and draws {part['draws']}, {workers}"
+
+
+def precision_html() -> str:
+    """AUROC of one trained head whose backbone computes in fp32 and in bf16."""
+    columns = ("", "images", "fp32", "bf16", "difference")
+    parts = [(record, record["half_precision"]) for record in records() if "half_precision" in record]
+    rows = [
+        [
+            f"{record['device']}, {record['dataset']}",
+            f"{part['images']:,}",
+            f"{part['fp32']:.4f}",
+            f"{part['bf16']:.4f}",
+            f"{part['bf16'] - part['fp32']:+.4f}",
+        ]
+        for record, part in parts
+    ]
+    return table("AUROC of the same weights, the backbone computing in either precision.", columns, rows)
+
+
+def costs_html() -> str:
+    """Hours of every question, and of all of them, by how many cores share the runs."""
+    costs = question_costs()
+    columns = ("", "rows", "runs", *(f"{n} core{'s' * (n > 1)}" for n in DEVICES))
+    rows = [cost_texts(f"{c['question']}, {c['dataset']}", c["rows"], c["runs"], c["core_seconds"]) for c in costs]
+    sums = [sum(c[what] for c in costs) for what in ("rows", "runs")]
+    rows.append(cost_texts("everything published", *sums, fsum(c["core_seconds"] for c in costs)))
+    words = "Profile quick: hours by the median seconds of the published runs, maps cached, runs spread evenly."
+    return table(words, columns, rows)
+
+
+def cost_texts(name: str, rows: int, runs: int, seconds: float) -> list[str]:
+    """One line of `costs_html`."""
+    return [name, str(rows), f"{runs:,}", *(f"{seconds / n / 3600:.2f}" for n in DEVICES)]
+
+
+def plan_html() -> str:
+    """The plan, a line a data set, and all of it."""
+    grid = plan()
+    total = {"dataset": "all", **{what: sum(row[what] for row in grid) for what in ("sets", "runs", "pflop")}}
+    rows = [
+        [row["dataset"], str(row["sets"]), f"{row['runs']:,}", f"{row['pflop']:,.0f}"]
+        + [f"{hours(row['pflop'], devices):.2f}" for devices in (1, 8)]
+        for row in [*grid, total]
+    ]
+    columns = ("", "sets", "runs", "PFLOP", "hours, one GPU", "hours, eight")
+    return table("A plan, not a measurement: Q1 at released.", columns, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "speed": speed_html,
+    "frozen": frozen_html,
+    "growth": growth_html,
+    "precision": precision_html,
+    "costs": costs_html,
+    "plan": plan_html,
+}
