@@ -10,6 +10,7 @@ whatever bears a final name is whole.
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from devnetlib.data.splits import Partition
+from devnetlib.errors import unwritable
 from devnetlib.study.runs import Run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -72,14 +74,19 @@ def partition_path(root: Path, dataset: str, digest: str) -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write compact JSON under a temporary name in the same folder, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write compact JSON under a temporary name in the same folder, then rename; Unwritable, and the path as it was,
+    where that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n")
         temporary.replace(path)
+    except OSError as error:
+        mend = "make room, or name another folder with --results; what is stored stays, the same command goes on"
+        raise unwritable(path, error, mend) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write(scores: Scores, partition: Partition, root: Path) -> Path:
