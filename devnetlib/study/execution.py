@@ -101,10 +101,15 @@ def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
         inputs = lane_inputs(run, detector, data, bank, machine)
         train(run, detector, inputs, rows, precision)
         values = score(detector, inputs, rows["test"], precision)
-    check_scores(run, values)
-    origin = origin_of(data, machine, threads, time.perf_counter() - started) | {"precision": precision}
+    origin = origin_of(data, machine, threads, precision, time.perf_counter() - started)
     origin |= {"untrained_keys": missing} if missing else {}
-    return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label)), partition
+    return checked(run, partition, values, origin), partition
+
+
+def checked(run: Run, partition: Partition, values: np.ndarray, origin: dict[str, Any]) -> Scores:
+    """The scores of a run, once `check_scores` has nothing against them."""
+    check_scores(run, values)
+    return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label))
 
 
 def pin_threads(run: Run, machine: Machine) -> int:
@@ -262,14 +267,14 @@ def parts_of(rows: np.ndarray) -> list[np.ndarray]:
     return np.array_split(rows, max(1, -(-len(rows) // EVALUATION_BATCH)))
 
 
-def origin_of(data: Prepared, machine: Machine, threads: int, seconds: float) -> dict[str, Any]:
+def origin_of(data: Prepared, machine: Machine, threads: int, precision: str, seconds: float) -> dict[str, Any]:
     """Where scores come from: enough to judge a difference, nothing that names a machine."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "device": machine.torch_device().type,
-        "precision": "fp32",
+        "precision": precision,
         "threads": threads,
         "seconds": round(seconds, 2),
         "peak_mb": peak_memory(),

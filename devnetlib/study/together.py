@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from devnetlib.data.batches import on_device
 from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import prepare
 from devnetlib.data.splits import Partition
@@ -23,7 +24,7 @@ from devnetlib.study.execution import (
     Machine,
     build_detector,
     built_options,
-    check_scores,
+    checked,
     forget_peak_memory,
     lane_inputs,
     origin_of,
@@ -33,7 +34,8 @@ from devnetlib.study.execution import (
     purpose_seed,
     row_numbers,
 )
-from devnetlib.study.results import Scores, rounded
+from devnetlib.study.precision import precision_of
+from devnetlib.study.results import Scores
 from devnetlib.study.runs import Run
 from devnetlib.study.training import Maps, batches, descend, loss_of_heads
 
@@ -87,6 +89,7 @@ def execute_together(runs: list[Run], machine: Machine) -> list[Outcome]:
     forget_peak_memory()
     first = runs[0]
     threads = pin_threads(first, machine)
+    precision = precision_of(first, machine.precision, machine.torch_device(), machine.cache)
     data = prepare(first.dataset, first.reading, machine.data_root)
     partitions = [partition_of(run, data) for run in runs]
     rows = [row_numbers(data, partition) for partition in partitions]
@@ -97,17 +100,16 @@ def execute_together(runs: list[Run], machine: Machine) -> list[Outcome]:
     descend(heads.parameters(), heads.losses(first, inputs, rows), first.training)
     values = heads.scores(inputs, [part["test"] for part in rows])
     seconds = (time.perf_counter() - started) / len(runs)
-    origin = origin_of(data, machine, threads, seconds) | {"side_by_side": len(runs)}
+    origin = origin_of(data, machine, threads, precision, seconds) | {"side_by_side": len(runs)}
     return [finished(*each, origin) for each in zip(runs, partitions, values, strict=True)]
 
 
 def finished(run: Run, partition: Partition, values: np.ndarray, origin: dict[str, object]) -> Outcome:
     """Scores and partition of a run, or what is wrong with the scores."""
     try:
-        check_scores(run, values)
+        return checked(run, partition, values, origin), partition
     except Exception as error:  # a collapsed run must not take its companions with it
         return error
-    return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label)), partition
 
 
 class SideBySide:
@@ -143,8 +145,8 @@ class SideBySide:
             is_normal = positions < counts[0]
             shared = cells_of(inputs.plain(normals[positions[is_normal]])[0])
             places = np.r_[np.arange(len(shared)), positions[~is_normal] - counts[0] + len(shared)]
-            labels = torch.from_numpy(~is_normal).float().to(inputs.device)
-            outputs = self.outputs(shared, own)[..., torch.from_numpy(places).to(inputs.device)]
+            labels = on_device(~is_normal, inputs.device).float()
+            outputs = self.outputs(shared, own)[..., on_device(places, inputs.device)]
             pairs = zip(self.detectors, outputs, strict=True)
             yield sum(loss_of_heads(detector, scores.T, labels) for detector, scores in pairs)
 

@@ -123,7 +123,7 @@ def test_a_run_that_fails_is_found_and_its_companions_are_executed(small, monkey
 
 
 def test_a_collapsed_run_is_reported_and_its_companions_keep_their_scores(small, monkeypatch):
-    monkeypatch.setattr(together, "check_scores", refuse_draw(1))
+    monkeypatch.setattr(execution, "check_scores", refuse_draw(1))
     runs = small(draws=(0, 1))
     (scores, _), error = execute_group(runs, ONE)
     assert scores.run == runs[0] and isinstance(error, Collapse)
@@ -135,6 +135,11 @@ def refuse_draw(draw):
             raise Collapse("every test image has the same score")
 
     return check
+
+
+def test_half_precision_is_refused_together_as_it_is_alone(small, tmp_path):
+    scores, (failure,) = execute_all(small(), tmp_path, Machine(threads=1, precision="bf16"))
+    assert not scores and isinstance(failure.error, Misuse) and "computes in fp32 alone" in str(failure)
 
 
 def test_a_grid_stores_every_run_of_a_group_and_goes_on_where_it_stopped(small, monkeypatch, tmp_path):
