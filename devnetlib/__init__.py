@@ -5,6 +5,7 @@ The rooms, in the order of the paper:
     deviation, network, saliency, metrics    the idea, each readable on its own
     methods     the detectors behind one contract, and the controls
     data        cards, image tables, partitions, pixels
+    embedded    a small trunk that stands in where no ImageNet weights are at hand
     study       runs and profiles, training, execution, grids, results
     report      statistics, the paper's numbers, tables, figures
     evidence    for and against what the tables say: the leak census

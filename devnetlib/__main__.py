@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from devnetlib import embedded
 from devnetlib.data.splits import FORMS
 from devnetlib.errors import Incomplete, Misuse, Unwritable, unknown
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
@@ -48,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m devnetlib", description="The reference reproduction of DevNet.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     machine = argparse.ArgumentParser(add_help=False)
-    machine.add_argument("--weights", help="imagenet, random or a file; default: ImageNet's where at hand, else random")
+    machine.add_argument(
+        "--weights",
+        help="imagenet, embedded, random or a file; default: ImageNet's where at hand, else "
+        "embedded in the frozen lane and random in the others",
+    )
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     machine.add_argument(
         "--threads",
@@ -179,6 +184,18 @@ def parser() -> argparse.ArgumentParser:
     weights = add("weights", help="look for ImageNet weights, and download them where there are none")
     weights.add_argument("network", nargs="?", default="resnet18", help="resnet18, resnet50, alexnet or vgg16")
     weights.set_defaults(function=command_weights)
+
+    made = add(
+        "distil", help="make the embedded trunk again from ImageNet weights: up to an hour on two cores, resumable"
+    )
+    made.add_argument("--weights", help="imagenet or a file (default: ImageNet's where at hand)")
+    made.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    made.add_argument("--data-root", type=Path, help="folder of caches, and of the state from which it goes on")
+    made.add_argument(
+        "--output", type=Path, default=embedded.FOLDER, help="folder of trunk and card (default: the package's)"
+    )
+    made.add_argument("--json", action="store_true", help="the whole card")
+    made.set_defaults(function=command_distil)
     return top
 
 
@@ -241,10 +258,9 @@ def command_study(args: argparse.Namespace) -> int:
     if not args.datasets:
         raise Misuse("--datasets is empty: name at least one, such as elpv")
     if args.weights is None and find_imagenet() is None:
-        print(
-            "no ImageNet weights at hand: starting from random ones ('make weights' looks for them again)",
-            file=sys.stderr,
-        )
+        frozen = args.profile in PROFILES and PROFILES[args.profile].training.trains == "head"
+        instead = "the embedded trunk stands in" if frozen else "starting from random ones"
+        print(f"no ImageNet weights at hand: {instead} ('make weights' looks for them again)", file=sys.stderr)
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     chosen |= {"data_root": args.data_root}
     questions = list(QUESTIONS) if args.question == "all" else [args.question]
@@ -362,11 +378,22 @@ def command_bench(args: argparse.Namespace) -> int:
 
 
 def command_weights(args: argparse.Namespace) -> int:
-    from devnetlib.study.weights import ARCHITECTURES, fetch_imagenet
+    from devnetlib.study.imagenet import ARCHITECTURES, fetch_imagenet
 
     if args.network not in ARCHITECTURES:
         raise unknown("network", args.network, ARCHITECTURES)
     print(fetch_imagenet(args.network))
+    return 0
+
+
+def command_distil(args: argparse.Namespace) -> int:
+    from devnetlib.data.manifests import default_data_root
+    from devnetlib.study.embedding import make_trunk, summary
+    from devnetlib.study.execution import Machine
+
+    device = Machine(device=args.device).torch_device()
+    told = make_trunk(args.weights, args.data_root or default_data_root(), args.output, device)
+    print(json.dumps(told) if args.json else summary(told))
     return 0
 
 

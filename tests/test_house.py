@@ -22,15 +22,15 @@ PACKAGE = "devnetlib"
 FLOORS = (
     {"errors", "environment"},
     {"deviation", "network", "saliency", "metrics"},
-    {"backbones"},
+    {"backbones", "embedded"},
     {"methods", "data"},
-    {"study", "report", "evidence", "embedded"},
+    {"study", "report", "evidence"},
     {"__main__", "__init__"},
 )
-DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report"), ("embedded", "study")}
+DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "data.splits", "errors"}
+READING = {"study.runs", "study.results", "data.splits", "errors", "embedded"}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
@@ -39,12 +39,14 @@ PROMISES = {
     "saliency": ({"torch", "numpy"}, set()),
     "metrics": ({"numpy"}, set()),
     "backbones": ({"torch", "torchvision"}, {"network"}),
+    "embedded": (set(), {"errors"}),
+    "embedded.network": ({"torch"}, {"network"}),
     "data.splits": ({"numpy"}, {"errors"}),
     "study.runs": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),
 }
 READ_BY_REPORT = {"study.runs", "study.results"}
-EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page"}
+EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 
 

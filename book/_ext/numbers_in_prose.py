@@ -10,9 +10,10 @@ from sphinx.config import Config
 def fill(app: Sphinx, config: Config) -> None:
     """Hand the computed numbers to MyST as its substitutions."""
     from devnetlib.evidence.census_page import numbers as census_numbers
+    from devnetlib.evidence.imitation_page import numbers as trunk_numbers
     from devnetlib.report.numbers import numbers
 
-    config.myst_substitutions = {**config.myst_substitutions, **numbers(), **census_numbers()}
+    config.myst_substitutions = {**config.myst_substitutions, **numbers(), **census_numbers(), **trunk_numbers()}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

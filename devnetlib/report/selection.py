@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from devnetlib import embedded
 from devnetlib.metrics import auroc
 from devnetlib.study.results import PUBLISHED, Scores, collect
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
@@ -25,6 +26,8 @@ WEIGHTS = {
 
 def weights_title(name: str) -> str:
     """What the reader calls the weights of that name; unknown ones keep their digits."""
+    if name in embedded.names().values():
+        return embedded.TITLE
     return WEIGHTS.get(name, f"weights {name}")
 
 
@@ -81,7 +84,7 @@ def cell(
     weights: str | None = None,
 ) -> Cell:
     """The runs that match, of the splits and draws that are published; `reading` and `weights` None take any. Of
-    several weights, and of several trainings, the runs have those that most of them share."""
+    several weights, and of several trainings, the runs have those that most of them share, ImageNet's at a tie."""
     wanted = {
         "dataset": dataset,
         "method": method,
@@ -102,7 +105,7 @@ def cell(
     ]
     made = Counter((s.run.weights, s.run.training) for s in found)
     asked = {one for one in made if one[0] == weights} or set(made)
-    chosen = max(asked, key=lambda one: (made[one], one[0] != "random"), default=None)
+    chosen = max(asked, key=lambda one: (made[one], one[0] != "random", one[0] in WEIGHTS), default=None)
     runs = {(s.run.split, s.run.draw): s for s in found if (s.run.weights, s.run.training) == chosen}
     return Cell(runs, splits_of(dataset, reading))
 

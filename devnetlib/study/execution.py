@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from devnetlib import embedded
 from devnetlib.data.batches import on_device
 from devnetlib.data.images import image_bank, sizes_of
 from devnetlib.data.manifests import table_digest
@@ -38,7 +39,7 @@ from devnetlib.study.training import (
     maps_path,
     scores_of,
 )
-from devnetlib.study.weights import Weights, load_backbone, load_weights
+from devnetlib.study.weights import Weights, in_place_of, load_backbone, load_weights
 
 THREADS = {
     "frozen": 1,
@@ -185,12 +186,15 @@ def build_detector(run: Run, machine: Machine) -> tuple[Detector, list[str]]:
     detector = detector_class(run.method)(generator(run, "initialisation"), **options)
     missing = []
     if detector.backbone is not None:
-        missing = load_backbone(detector.backbone, run_weights(run, detector, machine), run.training.trains != "all")
+        weights = run_weights(run, detector, machine)
+        detector.backbone = in_place_of(detector.backbone, weights)
+        missing = load_backbone(detector.backbone, weights, run.training.trains != "all")
     return detector.to(machine.torch_device(), memory_format=torch.channels_last), missing
 
 
 def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, machine: Machine) -> Maps | Pixels:
     """What the run's lane feeds to the detector: cached maps when only the head is trained, else pixels."""
+    check_unseen(run, data)
     angles = np.random.default_rng(purpose_seed(run, "rotation"))
     pixels = Pixels(bank, machine.torch_device(), run.training.rotation, angles, detector.raw)
     return frozen_inputs(run, detector, pixels, data, machine) if run.training.trains == "head" else pixels
@@ -220,14 +224,25 @@ def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray, precision
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
     """The weights at hand, or Misuse where they are not those that the run names."""
-    choice = "random" if run.weights == "random" else machine.weights
-    weights = load_weights(choice, detector.backbone.architecture)
-    found = weights.name(detector.backbone)
+    known = {"random": "random"} | dict.fromkeys(embedded.names().values(), "embedded")
+    weights = load_weights(known.get(run.weights, machine.weights), detector.backbone.architecture)
+    found = weights.name(in_place_of(detector.backbone, weights))
     if found != run.weights:
         raise Misuse(
             f"{run.key} names the weights {run.weights}, at hand are {found}: name their file with --weights FILE"
         )
     return weights
+
+
+def check_unseen(run: Run, data: Prepared) -> None:
+    """Raise Misuse where the embedded trunk has learned from images that the run's reading trains or tests."""
+    if run.weights in embedded.names().values():
+        seen = embedded.seen_images().get(run.dataset, [])
+        if clash := sorted(set(seen) & set(data.table["id"])):
+            raise Misuse(
+                f"the embedded trunk has learned from {len(clash)} images of {run.dataset} ({run.reading}), such as "
+                f"{clash[0]}: use --weights imagenet, random or a file, or a reading without them"
+            )
 
 
 def frozen_inputs(run: Run, detector: Detector, pixels: Pixels, data: Prepared, machine: Machine) -> Maps:

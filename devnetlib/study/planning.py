@@ -16,7 +16,7 @@ from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
 from devnetlib.study.execution import built_options, detector_class
 from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, Run, Training, splits_of
-from devnetlib.study.weights import check_choice, load_weights
+from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
 PROBE_SCHEDULE = {"updates": 0, "decay_at": ()}
 
@@ -182,4 +182,8 @@ def weights_name(method: str, profile: str, options: Mapping[str, Any], weights:
         backbone = detector_class(method)(torch.Generator(), **built_options(method, profile, options)).backbone
     except ValueError as error:
         raise Misuse(f"{method}: {error}") from None
-    return "none" if backbone is None else load_weights(weights, backbone.architecture).name(backbone)
+    if backbone is None:
+        return "none"
+    frozen = resolved_training(method, profile).trains != "all"
+    chosen = load_weights(weights, backbone.architecture, frozen)
+    return chosen.name(in_place_of(backbone, chosen))

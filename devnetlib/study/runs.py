@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from devnetlib import embedded
+
 REVISION = 2  # raised when a change of code moves a number, so that old scores are never taken for new ones
 
 
@@ -244,7 +246,7 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command line that executes it again; the weights' file stays to be named where they are not random."""
+        """The command line that executes it again; a weights' file of your own stays to be named."""
         words = [
             f"--{name} {shlex.quote(str(getattr(self, name)))}"
             for name in ("dataset", "reading", "method", "profile", "protocol", "anomalies", "split", "draw", "seed")
@@ -253,8 +255,15 @@ class Run:
         usual = PROFILES[self.profile].training.batch
         words += [f"--batch {self.training.batch}"] if self.training.batch != usual else []
         words += [f"--option {name}={value}" for name, value in sorted(self.options.items())]
-        words += [f"--weights {'random' if self.weights == 'random' else 'imagenet'}"] if self.weights != "none" else []
+        words += [f"--weights {self.weights_choice}"] if self.weights != "none" else []
         return " ".join(["python -m devnetlib run", *words])
+
+    @property
+    def weights_choice(self) -> str:
+        """How the command line asks for its weights."""
+        if self.weights in embedded.names().values():
+            return "embedded"
+        return "random" if self.weights == "random" else "imagenet"
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -1,11 +1,7 @@
-"""The backbone's weights: random, a file, or torchvision's ImageNet weights; always tensors, never code."""
+"""The backbone's weights: random, a file, torchvision's ImageNet weights, or the embedded trunk; always tensors, never
+code."""
 
 import hashlib
-import os
-import signal
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,40 +9,26 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from devnetlib import embedded
 from devnetlib.backbones import build_backbone
-from devnetlib.errors import Misuse
+from devnetlib.embedded.network import NarrowResNet18
+from devnetlib.errors import Incomplete, Misuse
 from devnetlib.network import initialise
+from devnetlib.study.imagenet import ARCHITECTURES, DEVNETS, find_imagenet
 
-STALLED_AFTER, GIVE_UP_AFTER = 10, 180  # seconds without progress, and in all
 RANDOM_BACKBONE_SEED = (
     0  # one random backbone for all runs, so that its maps can be cached; the run's seed moves the head alone
 )
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network whose ImageNet weights torchvision offers: its title, the file (its name ends in the first digits of
-    its SHA-256), and how the keys of the classifier begin, which nobody here needs."""
-
-    title: str
-    file: str
-    classifier: str
-
-
-ARCHITECTURES = {
-    "resnet18": Architecture("ResNet-18", "resnet18-f37072fd.pth", "fc."),
-    "resnet50": Architecture("ResNet-50", "resnet50-0676ba61.pth", "fc."),
-    "alexnet": Architecture("AlexNet", "alexnet-owt-7be5be79.pth", "classifier."),
-    "vgg16": Architecture("VGG-16", "vgg16-397923af.pth", "classifier."),
-}
-DEVNETS = "resnet18"  # the architecture whose weights DEVNET_WEIGHTS and set-up are about
+WORDS = ("imagenet", "embedded", "random")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a backbone, by torchvision's keys; `tensors` None means random ones."""
+    """Weights of a backbone, by torchvision's keys; `tensors` None means random ones. `embedded`: by the keys
+    of the network that imitates the backbone and stands in its place."""
 
     tensors: dict[str, Tensor] | None
+    embedded: bool = False
 
     def name(self, backbone: nn.Module) -> str:
         """ "random", or 16 hex digits that name the tensors that this backbone uses: the same for a whole file and a
@@ -72,24 +54,42 @@ class Weights:
 RANDOM = Weights(None)
 
 
+def in_place_of(backbone: nn.Module, weights: Weights) -> nn.Module:
+    """The network that takes these weights: the embedded trunk's, not yet filled, or the backbone itself.
+
+    Raises Misuse where the backbone goes on to a stage that the trunk does not have.
+    """
+    if not weights.embedded:
+        return backbone
+    try:
+        return NarrowResNet18(backbone.stages[-1])
+    except ValueError:
+        raise Misuse(
+            f"the embedded trunk ends at stage 3, and stage {backbone.stages[-1]} is asked for: use --option stage=3 "
+            "(stages=2,3 for minns), or other weights"
+        ) from None
+
+
 def learned_keys(backbone: nn.Module) -> list[str]:
     """Keys of a network without the counters of its normalisation layers."""
     return [key for key in backbone.state_dict() if not key.endswith("num_batches_tracked")]
 
 
-def load_weights(choice: str | None, architecture: str = DEVNETS) -> Weights:
-    """Weights by name: `random`, `imagenet`, a file, or None for ImageNet's where they are at hand.
+def load_weights(choice: str | None, architecture: str = DEVNETS, frozen: bool = False) -> Weights:
+    """Weights by name: `random`, `imagenet`, `embedded`, a file, or None for ImageNet's where they are at hand.
 
-    Where they are not, None means random weights for ResNet-18, and Misuse for the others: nobody asks for VGG-16 to
-    have it random. Raises Misuse for a file that is not there or not that network's, naming the keys or shapes that do
-    not fit.
+    Where they are not, None means for ResNet-18 the embedded trunk if the backbone stays `frozen`, else random weights;
+    and Misuse for the others: nobody asks for VGG-16 to have it random. Raises Misuse for a file that is not there or
+    not that network's, naming the keys or shapes that do not fit.
     """
     if choice == "random":
         return RANDOM
+    if choice == "embedded":
+        return embedded_weights(architecture)
     if choice in (None, "imagenet"):
         found = find_imagenet(architecture)
         if found is None and choice is None and architecture == DEVNETS:
-            return RANDOM
+            return embedded_weights(architecture) if frozen else RANDOM
         if found is None:
             raise Misuse(
                 f"no ImageNet weights of {ARCHITECTURES[architecture].title} at hand: run 'python -m devnetlib weights "
@@ -101,6 +101,27 @@ def load_weights(choice: str | None, architecture: str = DEVNETS) -> Weights:
     return weights_of(path, architecture, path.stat().st_mtime_ns)
 
 
+def embedded_weights(architecture: str) -> Weights:
+    """The weights of the embedded trunk; Misuse for a network that it does not imitate, and for a damaged file."""
+    if architecture != DEVNETS:
+        raise Misuse(
+            f"the embedded trunk imitates {ARCHITECTURES[DEVNETS].title}, not {ARCHITECTURES[architecture].title}: use "
+            "--weights imagenet, random or a file"
+        )
+    try:
+        return trunk_of(embedded.FOLDER)
+    except Incomplete as damage:
+        raise Misuse(str(damage)) from None
+
+
+@cache
+def trunk_of(folder: Path) -> Weights:
+    """The trunk in a folder, read once in a process; Incomplete where it is damaged."""
+    from safetensors.torch import load
+
+    return Weights({key: tensor.float() for key, tensor in load(embedded.trunk_bytes(folder)).items()}, embedded=True)
+
+
 @cache
 def weights_of(path: Path, architecture: str, changed: int) -> Weights:
     """The weights in a file, read once in a process unless the file has `changed` since."""
@@ -109,8 +130,8 @@ def weights_of(path: Path, architecture: str, changed: int) -> Weights:
 
 def check_choice(choice: str | None) -> None:
     """Misuse for a choice of weights that is neither a known word nor a file, whether or not a method reads it."""
-    if choice not in (None, "random", "imagenet") and not Path(choice).is_file():
-        raise Misuse(f"no weights file {choice}: expected a .safetensors or .pth file, or 'imagenet' or 'random'")
+    if choice not in (None, *WORDS) and not Path(choice).is_file():
+        raise Misuse(f"no weights file {choice}: expected a .safetensors or .pth file, or one of {', '.join(WORDS)}")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -155,7 +176,8 @@ def checked(tensors: dict[str, Tensor], source: str, architecture: str) -> dict[
 def load_backbone(backbone: nn.Module, weights: Weights, frozen: bool) -> list[str]:
     """Fill a backbone; returns the keys that the weights lack, which keep the initialisation they have.
 
-    Raises Misuse where a frozen backbone would have untrained layers without anyone asking for it.
+    The backbone is the one that `in_place_of` gives. Raises Misuse where a frozen one would have untrained layers
+    without anyone asking for it.
     """
     if weights.tensors is None:
         initialise(backbone, torch.Generator().manual_seed(RANDOM_BACKBONE_SEED))
@@ -168,67 +190,3 @@ def load_backbone(backbone: nn.Module, weights: Weights, frozen: bool) -> list[s
         )
     backbone.load_state_dict({key: weights.tensors[key] for key in weights.used(backbone)}, strict=False)
     return missing
-
-
-def find_imagenet(architecture: str = DEVNETS) -> Path | None:
-    """ImageNet weights on this machine: for ResNet-18 DEVNET_WEIGHTS, else torchvision's own cache; None where there
-    are none."""
-    named = os.environ.get("DEVNET_WEIGHTS") if architecture == DEVNETS else None
-    if named:
-        if not Path(named).is_file():
-            raise Misuse(f"DEVNET_WEIGHTS={named}: no such file; name a file of ResNet-18's weights or unset it")
-        return Path(named)
-    cached = torchvision_cache(architecture)
-    return cached if cached.is_file() else None
-
-
-def torchvision_cache(architecture: str = DEVNETS) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / ARCHITECTURES[architecture].file
-
-
-def fetch_imagenet(architecture: str = DEVNETS) -> str:
-    """Make ImageNet weights available; returns what happened in a line. Never fails: without them the study says so
-    and goes on."""
-    found = find_imagenet(architecture)
-    if found:
-        return f"ImageNet weights: {found.name}"
-    return download(imagenet_url(architecture), torchvision_cache(architecture))
-
-
-def imagenet_url(architecture: str) -> str:
-    """Where torchvision has the weights it calls IMAGENET1K_V1 (not DEFAULT, which for ResNet-50 are others)."""
-    from torchvision.models import get_model_weights
-
-    return get_model_weights(architecture).IMAGENET1K_V1.url
-
-
-def download(url: str, target: Path) -> str:
-    """Download a file of torchvision's, checked by the hash in its name; a line that says what came of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    socket.setdefaulttimeout(STALLED_AFTER)
-    try:
-        with at_most(GIVE_UP_AFTER):
-            torch.hub.download_url_to_file(url, str(target), hash_prefix=target.stem.rsplit("-", 1)[1])
-    except (OSError, RuntimeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        mend = "random ones are used; 'make weights' tries again, DEVNET_WEIGHTS names a file"
-        return f"no ImageNet weights ({reason}): {mend}"
-    finally:
-        socket.setdefaulttimeout(None)
-    return f"ImageNet weights: {target.name}"
-
-
-@contextmanager
-def at_most(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError in the main thread after so many seconds, where the system has alarms."""
-
-    def expire(*_: object) -> None:
-        raise TimeoutError(f"not finished after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)

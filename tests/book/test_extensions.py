@@ -23,6 +23,7 @@ def test_a_named_number_becomes_its_computed_string_in_prose_and_tables(
 ) -> None:
     pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861"})
     pretend("devnetlib.evidence.census_page", numbers=lambda: {"runs": "20"})
+    pretend("devnetlib.evidence.imitation_page", numbers=dict)
     text = "# Title\n\nIt reaches {{ auroc }}.\n\n| runs |\n|---|\n| {{ runs }} |\n"
     html = page(build_page(text, "numbers_in_prose"))
     assert "It reaches 0.861." in html
@@ -32,6 +33,7 @@ def test_a_named_number_becomes_its_computed_string_in_prose_and_tables(
 def test_a_number_that_is_not_computed_fails_the_build(build_page: BuildPage, pretend: Pretend) -> None:
     pretend("devnetlib.report.numbers", numbers=lambda: {"auroc": "0.861"})
     pretend("devnetlib.evidence.census_page", numbers=dict)
+    pretend("devnetlib.evidence.imitation_page", numbers=dict)
     with pytest.raises(AssertionError, match="'aurok' is undefined"):
         build_page("# Title\n\nIt reaches {{ aurok }}.\n", "numbers_in_prose")
 

@@ -11,16 +11,8 @@ from safetensors.torch import save_file
 from devnetlib.backbones import build_backbone
 from devnetlib.errors import Misuse
 from devnetlib.network import ResNet18, initialise
-from devnetlib.study.weights import (
-    ARCHITECTURES,
-    RANDOM,
-    checked,
-    download,
-    fetch_imagenet,
-    imagenet_url,
-    load_backbone,
-    load_weights,
-)
+from devnetlib.study.imagenet import ARCHITECTURES, download, fetch_imagenet, imagenet_url
+from devnetlib.study.weights import RANDOM, checked, load_backbone, load_weights
 
 
 @pytest.fixture(scope="module")
