@@ -12,8 +12,9 @@ from typing import Any
 from devnetlib import embedded
 from devnetlib.data.splits import FORMS
 from devnetlib.errors import Incomplete, Misuse, Unwritable, unknown
+from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
+from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
 
 
 def numbers(text: str) -> list[int]:
@@ -264,11 +265,13 @@ def command_study(args: argparse.Namespace) -> int:
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     chosen |= {"data_root": args.data_root}
     questions = list(QUESTIONS) if args.question == "all" else [args.question]
+    if args.question == "all":
+        questions = [name for name in questions if any(map(QUESTIONS[name].settings_of, args.datasets))]
     runs = [run for question in questions for run in question_grid(question, args.profile, args.weights, **chosen)]
     print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
     status = grid(args, runs)[1]
     for question in questions:
-        for dataset in args.datasets:
+        for dataset in filter(QUESTIONS[question].settings_of, args.datasets):
             print(text_table(dataset, question, args.profile, args.results))
     return status
 

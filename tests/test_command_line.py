@@ -171,7 +171,7 @@ def test_a_folder_of_your_own_below_a_data_root_is_run_studied_and_shown(command
     assert status == 0 and "AUROC 0.500" in output
     grid = ["--methods", "grey", "--splits", "0", "--draws", "0", "--workers", "1"]
     status, studied, _ = command("study", "q1", "--datasets", "my/tiles", *grid, *asked)
-    assert status == 0 and "my/tiles, profile smoke" in studied
+    assert status == 0 and "my/tiles, ten labelled anomalies, profile smoke" in studied
     status, shown, _ = command("table", "--dataset", "my/tiles", "--profile", "smoke")  # needs no data
     assert status == 0 and shown == studied
 

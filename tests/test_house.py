@@ -30,7 +30,7 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "data.splits", "errors", "embedded"}
+READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded"}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
@@ -43,9 +43,10 @@ PROMISES = {
     "embedded.network": ({"torch"}, {"network"}),
     "data.splits": ({"numpy"}, {"errors"}),
     "study.runs": ({"numpy"}, READING),
+    "study.questions": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),
 }
-READ_BY_REPORT = {"study.runs", "study.results"}
+READ_BY_REPORT = {"study.runs", "study.results", "study.questions"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 

@@ -8,8 +8,8 @@ from devnetlib.report.paper import claim, claims, rules
 from devnetlib.report.selection import cell, published, seed_spread
 from devnetlib.report.statistics import crossed
 from devnetlib.report.tables import leads
+from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.results import PUBLISHED
-from devnetlib.study.runs import QUESTIONS
 from devnetlib.study.verification import faults
 
 

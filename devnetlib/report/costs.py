@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from math import fsum
 from pathlib import Path
 from statistics import median
@@ -12,8 +13,9 @@ from devnetlib.data.manifests import datasets, load_card
 from devnetlib.errors import Incomplete
 from devnetlib.report.selection import published
 from devnetlib.report.tables import published_datasets, row_cell
+from devnetlib.study.questions import QUESTIONS, Question, Row, Setting, asked
 from devnetlib.study.results import REPOSITORY
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, Question, Row, splits_of
+from devnetlib.study.runs import PROFILES
 
 RECORDS = REPOSITORY / "book" / "bench"
 DEVICES = (1, 2, 4, 8)
@@ -59,26 +61,27 @@ def question_costs(profile: str = "quick") -> list[dict[str, Any]]:
 def cost_of(name: str, dataset: str, profile: str) -> dict[str, Any] | None:
     """Runs of a question on a data set and their core-seconds, by the median published run of each row; None where no
     row was published."""
-    asked, found = QUESTIONS[name], []
-    for row in asked.all_rows:
-        if seconds := row_seconds(asked, row, dataset, profile):
-            found.append((planned_runs(row, dataset), seconds))
+    question, found = asked(name), []
+    for setting, row in product(question.settings_of(dataset), question.all_rows):
+        if seconds := row_seconds(question, row, dataset, profile, setting):
+            found.append((planned_runs(question, row, dataset), seconds))
     if not found:
         return None
     runs, core = sum(count for count, _ in found), fsum(count * seconds for count, seconds in found)
     return {"question": name, "dataset": dataset, "rows": len(found), "runs": runs, "core_seconds": core}
 
 
-def row_seconds(asked: Question, row: Row, dataset: str, profile: str) -> float | None:
-    """Median seconds of a published run of a row, times its threads; None without one."""
-    runs = row_cell(published(), dataset, asked, row, profile).runs.values()
+def row_seconds(question: Question, row: Row, dataset: str, profile: str, setting: Setting) -> float | None:
+    """Median seconds of a published run of a row under a setting, times its threads; None without one."""
+    runs = row_cell(published(), dataset, question, row, profile, setting).runs.values()
     return median(s.origin["seconds"] * s.origin["threads"] for s in runs) if runs else None
 
 
-def planned_runs(row: Row, dataset: str) -> int:
+def planned_runs(question: Question, row: Row, dataset: str) -> int:
     """How many runs a published cell has: its splits times its draws."""
-    splits = splits_of(*dataset.split(":"))
-    return len([split for split in splits if split in (row.splits or splits)]) * len(row.draws or DRAWS)
+    splits = question.splits_of(*dataset.split(":"))
+    draws = [draw for draw in question.draws if draw in row.draws]
+    return len([split for split in splits if split in (row.splits or splits)]) * len(draws)
 
 
 def plan() -> list[dict[str, Any]]:
@@ -87,12 +90,13 @@ def plan() -> list[dict[str, Any]]:
     Its rows are those of the paper's table that see labels; each is counted as DevNet, with whose backbone all but the
     head is the same.
     """
-    rows = [row for row in QUESTIONS["q1"].rows if row.labels and not row.missing]
+    question = asked("q1")
+    rows = [row for row in question.rows if row.labels and not row.missing]
     found = []
     for name in datasets():
         if name != OWN_TOY:
             members = sets_of(name)
-            runs = {one: sum(planned_runs(row, one) for row in rows) for one in members}
+            runs = {one: sum(planned_runs(question, row, one) for row in rows) for one in members}
             work = fsum(runs[one] * run_flops(tested) for one, tested in members.items())
             found.append({"dataset": name, "sets": len(members), "runs": sum(runs.values()), "pflop": work / 1e15})
     return found

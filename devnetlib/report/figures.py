@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from devnetlib.metrics import auroc, roc_curve
+from devnetlib.report.curves import Point
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import published
-from devnetlib.report.tables import asked, row_cell
+from devnetlib.report.tables import row_cell
+from devnetlib.study.questions import Setting, asked
 from devnetlib.study.results import Scores
 
 # Okabe and Ito's colours, which keep apart under colour blindness; greys for what learns nothing from labels.
@@ -104,6 +106,25 @@ def roc(runs: Mapping[str, Scores], ax: Axes) -> Axes:
     return ax
 
 
+def draw_curves(
+    curves: Mapping[str, Sequence[Point]], quantity: str, ax: Axes, level: tuple[str, float] | None = None
+) -> Axes:
+    """Mean AUROC of every row against a quantity, its interval as a band; `level`, a row without labels at its mean, as
+    a line across. Values are spaced evenly, as they are rather factors than steps."""
+    values = sorted({point.x for points in curves.values() for point in points})
+    place = {x: number for number, x in enumerate(values)}
+    for title, points in curves.items():
+        colour, marker = LOOKS[title]
+        at = [place[point.x] for point in points]
+        ax.plot(at, [point.mean for point in points], marker=marker, color=colour, label=title)
+        ax.fill_between(at, [p.low for p in points], [p.high for p in points], color=colour, alpha=0.13, linewidth=0)
+    if level:
+        ax.axhline(level[1], color=COLOURS[level[0]], linestyle=":", label=level[0])
+    ax.set(xlabel=quantity, ylabel="test AUROC", xticks=range(len(values)), xticklabels=[f"{x:g}" for x in values])
+    ax.set_ylim(min(0.5, ax.get_ylim()[0]), 1.0)
+    return ax
+
+
 def image_grid(rows: Sequence[Sequence[NDArray[Any]]], titles: Sequence[str]) -> Figure:
     """Images in rows, grey or RGB, each row with its title to the left."""
     with plt.rc_context(STYLE):
@@ -129,10 +150,10 @@ def overlay_grid(
     return figure
 
 
-def published_values(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
-    """AUROC (S, D) of every published row of a question."""
+def published_values(dataset: str, question: str, setting: Setting | None = None) -> dict[str, NDArray[np.float64]]:
+    """AUROC (S, D) of every published row of a question under one setting (None: its first)."""
     of = asked(question)
-    cells = {row.title: row_cell(published(), dataset, of, row, "quick") for row in of.all_rows}
+    cells = {row.title: row_cell(published(), dataset, of, row, "quick", setting) for row in of.all_rows}
     return {title: runs.values() for title, runs in cells.items() if runs.runs}
 
 

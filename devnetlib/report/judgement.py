@@ -1,15 +1,16 @@
 """The claims of `book/paper/claims.yml`, each held against the published scores by its rule."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from devnetlib.report.paper import Claim, DataRef, Rule, claims, rules
 from devnetlib.report.selection import Cell, Metric, cell, published
 from devnetlib.report.verdicts import Comparison, Learned, Reached, Result, judge
+from devnetlib.study.questions import QUESTIONS
 
 PROFILE_OF_LANE = {"frozen": "quick", "fine-tuned": "released"}  # the one profile by which a lane is judged
 NOT_MEASURED = "not measured yet"
@@ -18,16 +19,38 @@ NOT_MEASURED = "not measured yet"
 def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
     """The results of a claim, one entry a data set on which all of its runs are published."""
     rule = rules()[claim.rule]
-    if claim.lane not in PROFILE_OF_LANE or claim.vary or claim.contamination or claim.measure != "auroc":
+    if claim.lane not in PROFILE_OF_LANE or claim.measure != "auroc":
         return ()
     found = []
     for number, data in enumerate(claim.datasets):
-        cells = claim_cells(claim, rule, data)
-        if all(one.complete for one in cells.values()):
-            ours, *rivals = ({name: one.values(measure(rule)) for name, one in cells.items()}).items()
+        if values := claim_values(claim, rule, data):
+            (_, ours), *rivals = values.items()
             printed = claim.printed[number].value() if claim.printed else None
-            found.append((data, judge(rule, ours[1], dict(rivals), printed)))
+            found.append((data, judge(rule, ours, dict(rivals), printed)))
     return tuple(found)
+
+
+def claim_values(claim: Claim, rule: Rule, data: DataRef) -> dict[str, NDArray[np.float64]]:
+    """What a claim compares on a data set, (S, D) by name: what is judged first, then its rivals; empty where runs are
+    missing. Where a quantity varies, the runs at its end before those at its start, or the changes of each method."""
+    if claim.vary is None:
+        return measured(claim_cells(claim, rule, data), rule)
+    start, end = (
+        measured(claim_cells(replace(claim, **{claim.vary.quantity: value}), rule, data), rule)
+        for value in (claim.vary.start, claim.vary.stop)
+    )
+    if not (start and end):
+        return {}
+    if rule.name == "steadier":
+        return {name: end[name] - start[name] for name in end}
+    (name,) = end
+    return {name: end[name], f"itself at {claim.vary.start:g}": start[name]}
+
+
+def measured(cells: dict[str, Cell], rule: Rule) -> dict[str, NDArray[np.float64]]:
+    """The measure of a rule, (S, D) by name; empty unless all cells are complete."""
+    complete = all(one.complete for one in cells.values())
+    return {name: one.values(measure(rule)) for name, one in cells.items()} if complete else {}
 
 
 def claim_cells(claim: Claim, rule: Rule, data: DataRef) -> dict[str, Cell]:
@@ -35,11 +58,15 @@ def claim_cells(claim: Claim, rule: Rule, data: DataRef) -> dict[str, Cell]:
     options where it has some."""
     options = claim.options or ({},) * len(claim.methods)
     wanted = list(zip(claim.methods, options, strict=True)) + [(name, {}) for name in rule.over]
+    question = QUESTIONS[claim.question.lower()]
     common = {
         "profile": PROFILE_OF_LANE[claim.lane],
         "reading": data.reading,
         "protocol": claim.protocol,
         "anomalies": claim.anomalies,
+        "contamination": claim.contamination,
+        "splits": question.splits_of(data.name, data.reading),
+        "draws": question.draws,
     }
     return {
         row_name(method, opts): cell(published(), data.name, method, options=opts, **common) for method, opts in wanted

@@ -47,17 +47,18 @@ class Cell:
     """The runs of one row on one data set, by (split, draw)."""
 
     runs: Mapping[tuple[int, int], Scores]
-    splits: range = SPLITS  # that are published of the data set
+    splits: range = SPLITS  # that are published of the cell
+    draws: range = DRAWS
 
     def values(self, metric: Metric = auroc) -> NDArray[np.float64]:
         """The metric of every run, (S, D); NaN where a run is missing."""
-        rows = [[_measured(metric, self.runs.get((split, draw))) for draw in DRAWS] for split in self.splits]
+        rows = [[_measured(metric, self.runs.get((split, draw))) for draw in self.draws] for split in self.splits]
         return np.array(rows, dtype=float)
 
     @property
     def complete(self) -> bool:
         """Whether every published split and draw is there."""
-        return all((split, draw) in self.runs for split in self.splits for draw in DRAWS)
+        return all((split, draw) in self.runs for split in self.splits for draw in self.draws)
 
     @property
     def any(self) -> Scores:
@@ -82,9 +83,12 @@ def cell(
     contamination: float = 0.0,
     seed: int = 0,
     weights: str | None = None,
+    splits: range | None = None,
+    draws: range = DRAWS,
 ) -> Cell:
-    """The runs that match, of the splits and draws that are published; `reading` and `weights` None take any. Of
-    several weights, and of several trainings, the runs have those that most of them share, ImageNet's at a tie."""
+    """The runs that match, of these splits (None: all that are published of the data set) and draws; `reading` None
+    takes any. They have the weights named or, where there are none such, and of several trainings, those that most
+    of them share, ImageNet's at a tie."""
     wanted = {
         "dataset": dataset,
         "method": method,
@@ -95,19 +99,20 @@ def cell(
         "seed": seed,
     }
     wanted |= {"revision": REVISION} | ({"reading": reading} if reading else {})
+    splits = splits_of(dataset, reading) if splits is None else splits
     found = [
         s
         for s in scores
         if all(getattr(s.run, k) == v for k, v in wanted.items())
         and dict(s.run.options) == dict(options or {})
-        and s.run.split in splits_of(dataset, reading)
-        and s.run.draw in DRAWS
+        and s.run.split in splits
+        and s.run.draw in draws
     ]
     made = Counter((s.run.weights, s.run.training) for s in found)
     asked = {one for one in made if one[0] == weights} or set(made)
     chosen = max(asked, key=lambda one: (made[one], one[0] != "random", one[0] in WEIGHTS), default=None)
     runs = {(s.run.split, s.run.draw): s for s in found if (s.run.weights, s.run.training) == chosen}
-    return Cell(runs, splits_of(dataset, reading))
+    return Cell(runs, splits, draws)
 
 
 def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from devnetlib.data.manifests import in_reading
-from devnetlib.errors import unknown
+from devnetlib.errors import Misuse, unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, cell, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
+from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
 from devnetlib.study.results import YOURS, Scores
-from devnetlib.study.runs import PROFILES, QUESTIONS, Question, Row, splits_of
+from devnetlib.study.runs import PROFILES
 
 MISSING = "—"
 CONTROLS_TO_PASS = ("mahalanobis", "shuffled", "grey")
@@ -79,16 +80,26 @@ def summary(runs: Cell) -> Summary | None:
     )
 
 
-def asked(question: str) -> Question:
-    """A question by its name; Misuse lists the valid ones."""
-    if question not in QUESTIONS:
-        raise unknown("question", question, QUESTIONS)
-    return QUESTIONS[question]
+def setting_of(question: Question, dataset: str, number: int = 0) -> Setting:
+    """One of the settings of a question on a data set; Misuse where it cannot be asked of the set."""
+    settings = question.settings_of(dataset)
+    if not settings:
+        raise Misuse(f"{question.title} This cannot be asked of {dataset}, only of {', '.join(question.own_settings)}")
+    return settings[number]
 
 
-def row_cell(scores: tuple[Scores, ...], dataset: str, question: Question, row: Row, profile: str) -> Cell:
-    """The runs of one row of a question, on a data set `NAME` or `NAME:READING`."""
+def row_cell(
+    scores: tuple[Scores, ...],
+    dataset: str,
+    question: Question,
+    row: Row,
+    profile: str,
+    setting: Setting | None = None,
+    weights: str | None = None,
+) -> Cell:
+    """The runs of one row of a question under a setting (None: its first), on a data set `NAME` or `NAME:READING`."""
     name, reading = in_reading(dataset)
+    setting = setting or setting_of(question, dataset)
     return cell(
         scores,
         name,
@@ -96,29 +107,57 @@ def row_cell(scores: tuple[Scores, ...], dataset: str, question: Question, row: 
         profile,
         reading=reading,
         options=row.options,
-        protocol=question.protocol,
-        anomalies=question.anomalies,
+        protocol=setting.protocol,
+        anomalies=setting.anomalies,
+        contamination=setting.contamination,
+        weights=weights,
+        splits=question.splits_of(name, reading),
+        draws=question.draws,
     )
 
 
-def table_records(
+def printed_of(question: Question, dataset: str, row: Row, setting: Setting) -> tuple[float, float | None] | None:
+    """What the paper's table prints for a row under a setting; None where it prints nothing of the kind."""
+    kind, _, parameter = setting.protocol.partition(":")
+    if not row.printed or question.table is None or kind not in ("general", "open-set"):
+        return None
+    return printed_value(in_reading(dataset)[0], row.method, question.table, parameter or None)
+
+
+def question_records(
     dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS
 ) -> list[dict[str, Any]]:
+    """The records of `table_records` under every setting of the question."""
+    settings = asked(question).settings_of(dataset)
+    return [record for one in settings for record in table_records(dataset, question, profile, results, one)]
+
+
+def table_records(
+    dataset: str,
+    question: str = "q1",
+    profile: str = "quick",
+    results: Path = YOURS,
+    setting: Setting | None = None,
+) -> list[dict[str, Any]]:
     """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that
-    re-executes it. `dataset` is a name, or `NAME:READING`."""
+    re-executes it. `dataset` is a name, or `NAME:READING`; `setting` None is the question's first. Published has the
+    weights of yours where there are such."""
     name, reading = in_reading(dataset)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
-    mine = yours(results)
+    mine, setting = yours(results), setting or setting_of(of, dataset)
     for row in of.all_rows:
-        printed = printed_value(name, row.method, of.table) if row.printed else None
-        pair = (summary(row_cell(scores, dataset, of, row, profile)) for scores in (published(), mine))
+        printed = printed_of(of, dataset, row, setting)
+        made_here = row_cell(mine, dataset, of, row, profile, setting)
+        weights = made_here.any.run.weights if made_here.runs else None
+        pair = map(summary, (row_cell(published(), dataset, of, row, profile, setting, weights), made_here))
         ours, your = (asdict(s) if s else None for s in pair)
         names = {
             "dataset": name,
             "reading": reading,
             "question": question,
+            "setting": asdict(setting),
             "method": row.method,
             "options": dict(row.options),
             "title": row.title,
@@ -135,17 +174,23 @@ def table_records(
             names
             | {"profile": profile, "lane": lane, "group": group_of(row, of)}
             | numbers
-            | {"command": command(dataset, row, profile)}
+            | {"command": command(dataset, of, row, profile, setting)}
         )
     return records
 
 
-GROUPS = {"paper": "The paper's methods", "reference": "Our reference points", "control": "Controls"}
+GROUPS = {
+    "paper": "The paper's methods",
+    "reference": "Our reference points",
+    "sweep": "Other shares of the patches",
+    "control": "Controls",
+}
 
 
 def group_of(row: Row, question: Question) -> str:
     """To which of `GROUPS` a row of a question belongs."""
-    return "control" if row in question.controls else "reference" if row in question.references else "paper"
+    groups = {"reference": question.references, "sweep": question.sweep, "control": question.controls}
+    return next((name for name, rows in groups.items() if row in rows), "paper")
 
 
 def span(numbers: Sequence[int]) -> str:
@@ -153,20 +198,29 @@ def span(numbers: Sequence[int]) -> str:
     return f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
-def command(dataset: str, row: Row, profile: str) -> str:
+def command(dataset: str, question: Question, row: Row, profile: str, setting: Setting) -> str:
     """The command that executes a whole row again."""
     options = "".join(f" --option {name}={str(value).lower()}" for name, value in row.options.items())
     name, reading = in_reading(dataset)
     where = name if reading == in_reading(name)[1] else f"{name} --reading {reading}"
-    axes = f"--split {span(row.splits or splits_of(name, reading))} --draw {span(row.draws)}"
-    return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options} {axes}"
+    usual = Setting("")
+    asks = "".join(
+        f" --{axis} {getattr(setting, axis)}"
+        for axis in ("protocol", "anomalies", "contamination")
+        if getattr(setting, axis) != getattr(usual, axis)
+    )
+    splits, draws = question.splits_of(name, reading), question.draws
+    axes = f"--split {span(row.splits or splits)} --draw {span([draw for draw in draws if draw in row.draws])}"
+    return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options}{asks} {axes}"
 
 
-def table(dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS) -> pd.DataFrame:
-    """The table of a question on a data set: AUROC as printed (mean ± sd of three runs), published and yours (mean,
-    range of split means, sd, runs)."""
+def table(
+    dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS, setting: Setting | None = None
+) -> pd.DataFrame:
+    """The table of a question on a data set under one setting (None: its first): AUROC as printed (mean ± sd of three
+    runs), published and yours (mean, range of split means, sd, runs)."""
     rows = {}
-    for record in table_records(dataset, question, profile, results):
+    for record in table_records(dataset, question, profile, results, setting):
         rows[record["title"]] = {("printed", "AUROC"): printed_text(record["printed"])} | {
             (whose, column): text
             for whose in ("published", "yours")
@@ -194,19 +248,23 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
 
 
 def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
-    """The table for a terminal."""
-    lane = PROFILES[profile].training.lane
-    head = f"{asked(question).title}\n{dataset}, profile {profile} ({lane} lane)"
-    weights = weights_line(table_records(dataset, question, profile, results))
-    return f"{head}\n{table(dataset, question, profile, results).to_string()}\n{weights}"
+    """The tables for a terminal, one a setting."""
+    lane, of = PROFILES[profile].training.lane, asked(question)
+    setting_of(of, dataset)
+    parts = [of.title]
+    for setting in of.settings_of(dataset):
+        parts.append(f"{dataset}, {setting.title}, profile {profile} ({lane} lane)")
+        parts.append(table(dataset, question, profile, results, setting).to_string())
+        parts.append(weights_line(table_records(dataset, question, profile, results, setting)))
+    return "\n".join(parts)
 
 
 def method_records(dataset: str, profile: str = "quick") -> list[dict[str, Any]]:
     """One record a method or control, in the order of the questions that have a row for it: what `table_records` says,
     each row once."""
     found: dict[str, dict[str, Any]] = {}
-    for name in QUESTIONS:
-        for record in table_records(dataset, name, profile):
+    for name, question in QUESTIONS.items():
+        for record in table_records(dataset, name, profile) if TEN_LABELS in question.settings_of(dataset) else ():
             found.setdefault(f"{record['method']} {sorted(record['options'].items())}", record)
     return list(found.values())
 
@@ -218,15 +276,20 @@ def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("publish
 
 
 def lead_differences(
-    dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None
+    dataset: str,
+    question: str = "q1",
+    profile: str = "quick",
+    results: Path | None = None,
+    setting: Setting | None = None,
 ) -> dict[str, dict[str, Difference]]:
-    """Lead of every trained row over each of `CONTROLS_TO_PASS`, paired over splits and draws, with 95 % intervals.
+    """Lead of every trained row over each of `CONTROLS_TO_PASS`, paired over splits and draws, with 95 % intervals,
+    under one setting (None: the question's first).
 
     `results` None reads the published scores. Only complete rows are compared.
     """
     scores, of = published() if results is None else yours(results), asked(question)
     rows = of.all_rows
-    cells = {row.title: row_cell(scores, dataset, of, row, profile) for row in rows}
+    cells = {row.title: row_cell(scores, dataset, of, row, profile, setting) for row in rows}
     passed = [row.title for row in rows if row.method in CONTROLS_TO_PASS]
     compared = [row.title for row in of.rows + of.references if row.labels and cells[row.title].complete]
     if len(passed) < len(CONTROLS_TO_PASS) or not all(cells[title].complete for title in passed):
@@ -235,10 +298,16 @@ def lead_differences(
     return {title: {over: paired(values[title], values[over], CONFIDENCE) for over in passed} for title in compared}
 
 
-def leads(dataset: str, question: str = "q1", profile: str = "quick", results: Path | None = None) -> pd.DataFrame:
+def leads(
+    dataset: str,
+    question: str = "q1",
+    profile: str = "quick",
+    results: Path | None = None,
+    setting: Setting | None = None,
+) -> pd.DataFrame:
     """The leads of `lead_differences` as text; the last column says whether all three intervals lie above 0."""
     lines = {}
-    for title, over in lead_differences(dataset, question, profile, results).items():
+    for title, over in lead_differences(dataset, question, profile, results, setting).items():
         texts = {f"over {name}": f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" for name, d in over.items()}
         learned = "yes" if all(d.low > 0 for d in over.values()) else "not shown"
         lines[title] = texts | {"learned from labels": learned}
@@ -253,13 +322,15 @@ def results_document() -> dict[str, Any]:
         record
         for question in QUESTIONS
         for dataset in published_datasets()
-        for record in table_records(dataset, question)
+        for record in question_records(dataset, question)
     ]
     differences = [
-        {"dataset": dataset, "question": question, "title": title, "over": {k: asdict(d) for k, d in over.items()}}
-        for question in QUESTIONS
+        {"dataset": dataset, "question": question, "setting": asdict(setting), "title": title}
+        | {"over": {name: asdict(difference) for name, difference in over.items()}}
+        for question, of in QUESTIONS.items()
         for dataset in published_datasets()
-        for title, over in lead_differences(dataset, question).items()
+        for setting in of.settings_of(dataset)
+        for title, over in lead_differences(dataset, question, setting=setting).items()
     ]
     return without_nan({"tables": tables, "leads": differences, "claims": verdict_records()})
 

@@ -15,7 +15,8 @@ from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
 from devnetlib.study.execution import built_options, detector_class
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, Run, Training, splits_of
+from devnetlib.study.questions import Question, asked
+from devnetlib.study.runs import PROFILES, Run, Training
 from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
 PROBE_SCHEDULE = {"updates": 0, "decay_at": ()}
@@ -78,20 +79,23 @@ def question_grid(
     draws: Iterable[int] | None = None,
     data_root: Path | None = None,
 ) -> list[Run]:
-    """All runs of a question: every row and control that is published, on every data set, splits x draws, one seed;
-    `methods` keeps only those named. Without `splits` and `draws` those that are published."""
-    if question not in QUESTIONS:
-        raise unknown("question", question, QUESTIONS)
-    asked = QUESTIONS[question]
-    rows, wanted = asked.all_rows, list(methods)
+    """All runs of a question: every row and control that is published, on every data set, under every setting, splits x
+    draws, one seed; `methods` keeps only those named. Without `splits` and `draws` those that are published.
+
+    Raises Misuse where the question can be asked of none of the data sets.
+    """
+    of, datasets = asked(question), list(datasets)
+    rows, wanted = of.all_rows, list(methods)
+    if not any(map(of.settings_of, datasets)):
+        raise Misuse(f"{question} cannot be asked of {', '.join(datasets)}, only of {', '.join(of.own_settings)}")
     for name in wanted:
         if name not in {row.method for row in rows}:
             raise unknown(f"method of {question}", name, {row.method for row in rows})
-    fixed = {"protocol": asked.protocol, "anomalies": asked.anomalies}
     chosen = [row for row in rows if (row.method in wanted if wanted else not row.missing)]
     return [
         run
         for (dataset, reading), row in product(map(in_reading, datasets), chosen)
+        for setting in of.settings_of(dataset)
         for run in plan(
             dataset,
             row.method,
@@ -99,10 +103,12 @@ def question_grid(
             weights,
             reading=reading,
             options=row.options,
-            splits=own(splits, usual_splits(load_card(dataset, data_root), reading), row.splits),
-            draws=own(draws, DRAWS, row.draws),
+            protocol=setting.protocol,
+            anomalies=setting.anomalies,
+            contamination=setting.contamination,
+            splits=own(splits, usual_splits(of, load_card(dataset, data_root), reading), row.splits),
+            draws=own(draws, of.draws, row.draws),
             data_root=data_root,
-            **fixed,
         )
     ]
 
@@ -110,9 +116,9 @@ def question_grid(
 DIVIDED = {"release": "the release divides {name} itself", "fixed": "the reading {reading} divides {name} itself"}
 
 
-def usual_splits(card: Card, reading: str) -> range:
+def usual_splits(question: Question, card: Card, reading: str) -> range:
     """The splits of a published cell: split 0 alone where the data set comes divided."""
-    return range(1) if card.division(reading) in DIVIDED else splits_of(card.name)
+    return range(1) if card.division(reading) in DIVIDED else question.splits_of(card.name, reading)
 
 
 def check_splits(card: Card, reading: str, splits: list[int]) -> None:

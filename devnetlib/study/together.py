@@ -59,11 +59,11 @@ def portions(group: list[Run]) -> list[list[Run]]:
 
 
 def shares(run: Run) -> bool:
-    """Whether a run trains DevNet's head as it is on one cached map, on normals that do not move with the draw."""
+    """Whether a run trains DevNet's head as it is on one cached map."""
     method = METHODS.get(run.method)
     plain = method is not None and issubclass(method, TopKDetector) and method.outputs is TopKNetwork.outputs
     one_map = plain and built_options(run.method, run.profile, run.options)["n_scales"] == 1
-    return one_map and run.training.trains == "head" and run.anomalies > 0 and not run.contamination
+    return one_map and run.training.trains == "head" and run.anomalies > 0
 
 
 def heads_of(run: Run) -> int:
@@ -71,12 +71,14 @@ def heads_of(run: Run) -> int:
 
 
 def shared_by(run: Run) -> Hashable:
-    """What runs have in common that are executed together: everything but the draw, the loss and its options."""
+    """What runs have in common that are executed together: everything but the draw, the loss and its options; the draw,
+    too, where it says which anomalies are trained as normal."""
     method = METHODS[run.method]
     built = method.options() | built_options(run.method, run.profile, run.options)
     backbone = built.get("backbone", getattr(method, "network", "resnet18"))
     network = (backbone, built["stage"], built["heads"])
     data = (run.dataset, run.reading, run.protocol, run.anomalies, run.split)
+    data += (run.contamination, run.draw) if run.contamination else ()
     return (*data, *network, run.weights, run.training, run.seed)
 
 

@@ -7,29 +7,29 @@ import pytest
 from devnetlib.report import costs
 from devnetlib.report.costs_html import TABLES
 from devnetlib.report.selection import cell, published
-from devnetlib.study.runs import QUESTIONS
+from devnetlib.study.questions import QUESTIONS, TEN_LABELS
 
 
 def test_the_runs_of_a_cell_are_its_splits_times_its_draws():
     rows = {row.title: row for row in QUESTIONS["q1"].rows}
-    assert costs.planned_runs(rows["DevNet"], "elpv") == 20
-    assert costs.planned_runs(rows["DevNet"], "headct") == 40
-    assert costs.planned_runs(rows["DevNet"], "mvtec/carpet") == 4
-    assert costs.planned_runs(rows["Deep SVDD"], "elpv") == 3
+    assert costs.planned_runs(QUESTIONS["q1"], rows["DevNet"], "elpv") == 20
+    assert costs.planned_runs(QUESTIONS["q1"], rows["DevNet"], "headct") == 40
+    assert costs.planned_runs(QUESTIONS["q1"], rows["DevNet"], "mvtec/carpet") == 4
+    assert costs.planned_runs(QUESTIONS["q1"], rows["Deep SVDD"], "elpv") == 3
 
 
 def test_a_row_costs_the_median_of_its_published_core_seconds():
     runs = cell(published(), "elpv", "devnet", "quick").runs.values()
     expected = median(scores.origin["seconds"] * scores.origin["threads"] for scores in runs)
     question = QUESTIONS["q1"]
-    assert costs.row_seconds(question, question.rows[0], "elpv", "quick") == expected > 0
+    assert costs.row_seconds(question, question.rows[0], "elpv", "quick", TEN_LABELS) == expected > 0
 
 
 def test_a_question_costs_at_least_what_any_of_its_rows_does():
     cost = costs.cost_of("q1", "elpv", "quick")
     question = QUESTIONS["q1"]
-    rows = [(costs.row_seconds(question, row, "elpv", "quick"), row) for row in question.all_rows]
-    parts = [seconds * costs.planned_runs(row, "elpv") for seconds, row in rows if seconds]
+    rows = [(costs.row_seconds(question, row, "elpv", "quick", TEN_LABELS), row) for row in question.all_rows]
+    parts = [seconds * costs.planned_runs(question, row, "elpv") for seconds, row in rows if seconds]
     assert cost["core_seconds"] == pytest.approx(sum(parts)) and cost["rows"] == len(parts) > 5
 
 

@@ -11,7 +11,8 @@ from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
 from devnetlib.study.parameters import check_parameters
 from devnetlib.study.planning import plan, question_grid
-from devnetlib.study.runs import DRAWS, PROFILES, QUESTIONS, SPLITS
+from devnetlib.study.questions import QUESTIONS
+from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
 
 COUNTED = ("train_normal", "test_normal", "test_anomaly")
 

@@ -8,7 +8,8 @@ import pytest
 
 from devnetlib.__main__ import options_of, parser
 from devnetlib.study.planning import plan
-from devnetlib.study.runs import PROFILES, QUESTIONS, Run, Training
+from devnetlib.study.questions import QUESTIONS
+from devnetlib.study.runs import PROFILES, Run, Training
 
 RUN = Run("toy", "all", "devnet", "quick", PROFILES["quick"].training, "random")
 

@@ -90,9 +90,15 @@ def test_a_run_with_other_normals_or_another_head_is_executed_alone(small, metho
     assert companions([first, second]) == [[first], [second]]
 
 
-def test_fine_tuned_and_polluted_runs_are_executed_alone(toy_runs, small):
-    runs = [*toy_runs(draws=(0, 1)), *small(draws=(0, 1), protocol="contamination:0.2", contamination=0.1)]
+def test_fine_tuned_runs_are_executed_alone(toy_runs):
+    runs = toy_runs(draws=(0, 1))
     assert companions(runs) == [[run] for run in runs]
+
+
+def test_polluted_runs_share_normals_with_those_of_the_same_draw_alone(small):
+    polluted = {"draws": (0, 1), "protocol": "contamination:0.2", "contamination": 0.1}
+    runs = [*small("devnet", **polluted), *small("bce", **polluted)]
+    assert companions(runs) == [[runs[0], runs[2]], [runs[1], runs[3]]]
 
 
 def test_at_most_so_many_heads_are_trained_side_by_side(small, monkeypatch):
