@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
 
-from devnetlib.report.selection import Cell, published
+from devnetlib.report.selection import Cell, Stored, published
 from devnetlib.report.statistics import Difference, crossed, paired
 from devnetlib.report.tables import CONFIDENCE, row_cell
 from devnetlib.study.questions import Question, Row, asked
-from devnetlib.study.results import Scores
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,7 @@ def quantity(question: Question) -> str:
     return "contamination" if any(setting.contamination for setting in question.settings) else "anomalies"
 
 
-def curves(
-    dataset: str, question: str, profile: str = "quick", scores: tuple[Scores, ...] | None = None
-) -> dict[str, list[Point]]:
+def curves(dataset: str, question: str, profile: str = "quick", scores: Stored | None = None) -> dict[str, list[Point]]:
     """The points of every row of a question that has any, over its settings; `scores` None reads the published ones."""
     of, stored = asked(question), published() if scores is None else scores
     found = {}
@@ -47,8 +44,8 @@ def curves(
     return found
 
 
-def top_k_curve(dataset: str, profile: str = "quick", scores: tuple[Scores, ...] | None = None) -> list[Point]:
-    """AUROC of DevNet against the share of patches whose mean is the score (Fig. 6); the paper's share is its default."""
+def top_k_curve(dataset: str, profile: str = "quick", scores: Stored | None = None) -> list[Point]:
+    """AUROC of DevNet against the share of patches whose mean is the score (Fig. 6), its default among them."""
     of, stored = asked("q4"), published() if scores is None else scores
     shares = {row.options["top_k"]: row for row in of.sweep} | {0.1: of.rows[0]}
     cells = ((share, row_cell(stored, dataset, of, row, profile)) for share, row in sorted(shares.items()))

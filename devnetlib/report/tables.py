@@ -13,7 +13,7 @@ from devnetlib.data.manifests import in_reading
 from devnetlib.errors import Misuse, unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
-from devnetlib.report.selection import Cell, cell, published, weights_title, yours
+from devnetlib.report.selection import Cell, Stored, cell, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
 from devnetlib.study.results import YOURS, Scores
@@ -89,7 +89,7 @@ def setting_of(question: Question, dataset: str, number: int = 0) -> Setting:
 
 
 def row_cell(
-    scores: tuple[Scores, ...],
+    scores: Stored,
     dataset: str,
     question: Question,
     row: Row,

@@ -110,7 +110,14 @@ def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
 def checked(run: Run, partition: Partition, values: np.ndarray, origin: dict[str, Any]) -> Scores:
     """The scores of a run, once `check_scores` has nothing against them."""
     check_scores(run, values)
-    return Scores(run, partition.digest, rounded(values), origin, labels=np.asarray(partition.test_label))
+    return Scores(
+        run,
+        partition.digest,
+        rounded(values),
+        origin,
+        labels=np.asarray(partition.test_label),
+        defects=partition.test_defect,
+    )
 
 
 def pin_threads(run: Run, machine: Machine) -> int:

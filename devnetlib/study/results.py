@@ -9,9 +9,10 @@ whatever bears a final name is whole.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ class Scores:
     score: tuple[float, ...]
     origin: dict[str, Any]  # versions, device, precision, threads, seconds, peak memory, digest of the image table
     pixels: dict[str, Any] | None = None
-    labels: np.ndarray = field(
-        default_factory=lambda: np.empty(0, int), compare=False
-    )  # (N,) from the partition, not stored
+    # From the partition, not stored: label and kind of defect of every test image, (N,)
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, int), compare=False)
+    defects: tuple[str, ...] = field(default=(), compare=False)
 
     def as_json(self) -> dict[str, Any]:
         stored = {
@@ -115,9 +116,9 @@ def read_partition(root: Path, dataset: str, digest: str) -> Partition:
     return partition
 
 
-def read(path: Path, root: Path) -> Scores:
+def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partition] = read_partition) -> Scores:
     """Read one scores file under the results folder `root`; DamagedScores unless it is whole and is what its name
-    says."""
+    says. `partitions` gives the partition of a digest."""
     try:
         stored = json.loads(path.read_text())
         scores = Scores(
@@ -132,7 +133,7 @@ def read(path: Path, root: Path) -> Scores:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
     if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
-    partition = read_partition(root, scores.run.dataset, scores.partition)
+    partition = partitions(root, scores.run.dataset, scores.partition)
     made_of = {"contamination": 0.0} | partition.made_of
     if any(made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
         raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
@@ -141,7 +142,7 @@ def read(path: Path, root: Path) -> Scores:
         raise DamagedScores(
             f"{path}: {values.size} scores for {labels.size} test images, expected one finite each; run it again"
         )
-    return Scores(scores.run, scores.partition, scores.score, scores.origin, scores.pixels, labels)
+    return replace(scores, labels=labels, defects=partition.test_defect)
 
 
 def stored_paths(root: Path) -> Iterator[Path]:
@@ -156,4 +157,5 @@ def stored_paths(root: Path) -> Iterator[Path]:
 def collect(root: Path) -> list[Scores]:
     """All scores under a results folder; an empty list where there is none. DamagedScores names the first file that
     is not whole."""
-    return [read(path, root) for path in stored_paths(root)]
+    remembered = cache(read_partition)  # one partition serves many runs
+    return [read(path, root, remembered) for path in stored_paths(root)]
