@@ -23,11 +23,8 @@ venv: python ## set up .venv from requirements.lock, and look for ImageNet weigh
 	@$(PYTHON) devnetlib/environment.py full
 	@test -e .venv/weights-asked || { $(RUN) -m devnetlib weights; touch .venv/weights-asked; }
 
-# Rows that take seconds a run on one set of kept maps; `python -m devnetlib study q1` runs the others, too.
-FAST := devnet,flos,bce,deepsad,mahalanobis,grey,size,order,untrained,shuffled
-
-study: venv ## everything: set-up, Q1 on ELPV in the frozen lane, the notebooks, the book
-	@$(RUN) -m devnetlib study q1 --profile quick --methods $(FAST)
+study: venv ## everything: set-up, all questions in the frozen lane, the notebooks, the book; WORDS="--splits 0-9" widens
+	@$(RUN) -m devnetlib study --short --profile quick $(WORDS)
 	@$(RUN) book/_ext/building.py
 
 book: python ## execute the notebooks on stored results and build the book (no torch needed)

@@ -32,7 +32,7 @@ _HOME = {
     "Run": "study.runs",
     "Training": "study.runs",
     "PROFILES": "study.runs",
-    "QUESTIONS": "study.runs",
+    "QUESTIONS": "study.questions",
     "Scores": "study.results",
     "collect": "study.results",
     "plan": "study.planning",

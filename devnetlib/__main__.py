@@ -114,6 +114,7 @@ def parser() -> argparse.ArgumentParser:
 
     study = add("study", parents=[machine], help="execute the whole grid of a question")
     study.add_argument("question", nargs="?", default="q1", choices=[*QUESTIONS, "all"], help="(default: q1)")
+    study.add_argument("--short", action="store_true", help="all questions on few runs, as make study asks them")
     study.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
     study.add_argument(
         "--datasets", type=names, default=["elpv"], help="NAME or NAME:READING, by commas (default: elpv)"
@@ -253,7 +254,7 @@ def command_run(args: argparse.Namespace) -> int:
 
 def command_study(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import text_table, weights_title
-    from devnetlib.study.planning import question_grid
+    from devnetlib.study.planning import question_grid, short_grid
     from devnetlib.study.weights import find_imagenet
 
     if not args.datasets:
@@ -264,10 +265,15 @@ def command_study(args: argparse.Namespace) -> int:
         print(f"no ImageNet weights at hand: {instead} ('make weights' looks for them again)", file=sys.stderr)
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     chosen |= {"data_root": args.data_root}
-    questions = list(QUESTIONS) if args.question == "all" else [args.question]
-    if args.question == "all":
+    questions = list(QUESTIONS) if args.question == "all" or args.short else [args.question]
+    if len(questions) > 1:
         questions = [name for name in questions if any(map(QUESTIONS[name].settings_of, args.datasets))]
-    runs = [run for question in questions for run in question_grid(question, args.profile, args.weights, **chosen)]
+    if args.short:
+        if chosen.pop("methods"):
+            raise Misuse("--short chooses the methods itself; leave out --methods, or --short")
+        runs = short_grid(args.profile, args.weights, **chosen)
+    else:
+        runs = [run for name in questions for run in question_grid(name, args.profile, args.weights, **chosen)]
     print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
     status = grid(args, runs)[1]
     for question in questions:

@@ -68,23 +68,20 @@ print(inspect.getsource(deviation_loss))
 
 # %% tags=["parameters"]
 profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "elpv"  # cards of data_manifests or folders of yours (my/NAME), separated by commas
+datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
 splits = 5  # divisions of the normal images, crossed with
-draws = 4  # draws of the ten labelled anomalies
+draws = 4  # draws of the labelled anomalies
 fresh = 0  # 1: execute here what is published, too
 results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
 
 # %%
-from pathlib import Path
-
 from devnetlib import check_parameters
-from devnetlib.study.results import YOURS
+from devnetlib.report.selection import shown
 
-check_parameters(globals())
-names = [name.strip() for name in datasets.split(",")]
-folder = Path(results) if results else YOURS
-if profile == "smoke":
-    splits = draws = 1  # enough to see that everything runs
+request = check_parameters(globals())
+stored = shown(request)
 
 # %% [markdown]
 # ## The runs
@@ -93,19 +90,14 @@ if profile == "smoke":
 # executed here.
 
 # %% tags=["heavy"]
-from devnetlib import question_grid
 from devnetlib.report.selection import not_stored, published, yours
 
-runs = question_grid("q1", profile, datasets=names, splits=range(splits), draws=range(draws))
-todo = not_stored(runs, [] if fresh else published(), yours(folder))
+runs = request.grid("q1")
+todo = not_stored(runs, [] if fresh else published(), yours(request.results))
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here; the first is")
 print(runs[0].command)
-
-# %% tags=["heavy"]
-from devnetlib import execute_all
-
-scores, failures = execute_all(todo, folder)
-assert not failures, failures
+request.execute(todo)
+stored = shown(request)
 
 # %% [markdown]
 # ## The table
@@ -120,20 +112,21 @@ from IPython.display import display
 from devnetlib import table
 from devnetlib.report.tables import table_records, weights_line
 
-for name in names:
-    print(f"{name}: {weights_line(table_records(name, 'q1', profile, folder))}")
-    display(table(name, "q1", profile, folder))
+for name in request.datasets:
+    print(f"{name}: {weights_line(table_records(name, 'q1', profile, request.results))}")
+    display(table(name, "q1", profile, request.results))
 
 # %% [markdown]
 # Does a row know more than what has learned nothing from labels? Each lead is paired over the same splits and draws, with its 95 % interval.
 # Only where all three intervals lie above 0 the result counts as learned from labels.
 
 # %%
-from devnetlib.report.tables import leads, published_datasets
+from devnetlib.report.selection import published
+from devnetlib.report.tables import leads
 
-mine = fresh or profile != "quick" or bool(set(names) - set(published_datasets()))  # whose scores the page shows on
-for name in names:
-    display(leads(name, "q1", profile, folder if mine else None))
+whose = request.results if stored is not published() else None
+for name in request.datasets:
+    display(leads(name, "q1", profile, whose))
 
 # %% [markdown]
 # ## The figures
@@ -150,18 +143,54 @@ run_points(values, printed_value("elpv", "devnet")[0], ax)
 plt.show()
 
 # %% mystnb={"figure": {"caption": "Left: scores of one DevNet run (split 0, draw 0) for normal and anomalous test images; the dashed line is 1.96 of Proposition 1. Many normal images lie above it. Right: ROC curves of the same split and draw, with their AUROC.", "name": "fig-q1"}, "image": {"alt": "Left, a histogram of DevNet scores: normal images mostly between 0 and 4, anomalous ones shifted to larger scores, with a broad overlap around the threshold 1.96. Right, ROC curves of six methods, all above the diagonal; Mahalanobis without labels, FLOS, DevNet and cross-entropy lie close together, MINNS and Deep SAD below them."}} tags=["hide-input"]
+from devnetlib import QUESTIONS
 from devnetlib.report.figures import roc, score_histogram
-from devnetlib.report.selection import published, yours
-from devnetlib.report.tables import asked, row_cell
+from devnetlib.report.tables import row_cell
 
-stored = yours(folder) if mine else published()
-question = asked("q1")
+question = QUESTIONS["q1"]
 drawn = ("devnet", "flos", "minns", "deepsad", "bce", "mahalanobis")  # as released; the table has the others
 chosen = [row for row in question.all_rows if row.method in drawn and not row.options]
-first = {row.title: row_cell(stored, names[0], question, row, profile).runs.get((0, 0)) for row in chosen}
+first = {row.title: row_cell(stored, request.datasets[0], question, row, profile).runs.get((0, 0)) for row in chosen}
 figure, (left, right) = axes(9, 4, columns=2)
 score_histogram(first["DevNet"], left)
 roc({title: scores for title, scores in first.items() if scores}, right)
+plt.show()
+
+# %% [markdown]
+# ## What the labels, the top-K and the loss each add
+#
+# One step at a time on the same maps, paired over the same splits and draws, on every published data set: labels (a pooled logistic regression over the same pooled map without labels),
+# the top-K (cross-entropy on the cells over cross-entropy on the pooled map), the deviation loss (DevNet over cross-entropy on the same cells).
+
+# %%
+from devnetlib.report.pairs import step_table
+
+step_table()
+
+# %% [markdown]
+# ## The paper's nine and twenty-three sets
+#
+# Recomputed from Table II as printed: Wilcoxon's signed-rank test of DevNet against each rival, exact over nine sets, the normal approximation over the twenty-three that come of counting the fifteen subsets of
+# MVTec AD one by one; Holm's correction over the five rivals; the rank-biserial effect.
+
+# %%
+from devnetlib.report.families import comparisons, means
+
+display(comparisons("nine").round(4))
+display(comparisons("twenty-three").round(4))
+
+# %% tags=["hide-output"]
+display(means("twenty-three"))
+
+# %% mystnb={"figure": {"caption": "Mean ranks of the six methods over the nine sets, left, and the twenty-three, right, as printed in Table II; 1 is best. The bar is Nemenyi's critical difference: what it joins is not told apart.", "name": "fig-q1-ranks"}, "image": {"alt": "Two critical-difference diagrams: DevNet has the best mean rank, 1.2 over nine sets and 1.8 over twenty-three, and is joined with FLOS and MINNS in both."}} tags=["hide-input"]
+from devnetlib.report.families import ranked
+from devnetlib.report.figures import critical_difference
+
+_, both = axes(11, 2.8, columns=2)
+for name, ax in zip(("nine", "twenty-three"), both, strict=True):
+    found = ranked(name)
+    critical_difference(found.ranks, found.critical_difference, ax)
+    print(f"{name}: Friedman chi-square {found.chi_square:.1f}, p = {found.p:.1e}")
 plt.show()
 
 # %% [markdown]
@@ -231,9 +260,6 @@ assert abs(by_counting - auroc(one.values, one.labels)) < 1e-9
 # ## How this page was made
 
 # %% tags=["hide-input"]
-made = next(iter(row_cell(stored, names[0], question, question.rows[0], profile).runs.values()))
-origin = made.origin
-print(
-    f"profile {profile}, {made.run.training.lane} lane, weights {made.run.weights}, {origin['device']}, {origin['precision']}, "
-    f"{origin['threads']} thread(s), torch {origin['torch']}, {origin['seconds']} s for the first run"
-)
+from devnetlib.report.answers import how_made
+
+print(how_made(stored, "q1", request.profile))

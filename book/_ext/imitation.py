@@ -1,5 +1,6 @@
-"""`{imitation-table}`: how near the embedded trunk comes to what it imitates. `{imitation-maps}`: both side by side,
-where torch and ImageNet weights are at hand while the book is built, else a line that says so."""
+"""`{imitation-table}`: how near the embedded trunk comes to what it imitates. `{imitation-scores}`: what that does to
+the AUROC. `{imitation-maps}`: maps of both side by side, where torch and ImageNet weights are at hand while the book is
+built, else a line that says so."""
 
 from pathlib import Path
 
@@ -25,6 +26,15 @@ class ImitationTable(SphinxDirective):
         from devnetlib.evidence.imitation_page import errors_table_html
 
         return [in_wrapper(errors_table_html(), "Errors of the embedded trunk on held-out images")]
+
+
+class ImitationScores(SphinxDirective):
+    """Published scores with it and with ImageNet weights."""
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.imitations import scores_table_html
+
+        return [in_wrapper(scores_table_html(), "AUROC with the embedded trunk and with ImageNet weights")]
 
 
 class ImitationMaps(Figure):
@@ -57,5 +67,6 @@ def drawn(target: Path) -> str | None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("imitation-table", ImitationTable)
+    app.add_directive("imitation-scores", ImitationScores)
     app.add_directive("imitation-maps", ImitationMaps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

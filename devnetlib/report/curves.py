@@ -1,13 +1,19 @@
 """Curves of the paper's figures: AUROC of a row against one quantity, with its interval over splits and draws."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from devnetlib.report.selection import Cell, Stored, published
 from devnetlib.report.statistics import Difference, crossed, paired
-from devnetlib.report.tables import CONFIDENCE, row_cell
+from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
 from devnetlib.study.questions import Question, Row, asked
+
+FREE = "Mahalanobis, no labels"
 
 
 @dataclass(frozen=True)
@@ -20,12 +26,17 @@ class Point:
     high: float
     runs: int
 
+    @property
+    def text(self) -> str:
+        """Mean and interval."""
+        return f"{self.mean:.3f}" + (f" [{self.low:.3f}, {self.high:.3f}]" if isfinite(self.low) else "")
+
 
 def point(x: float, runs: Cell) -> Point:
     """What the runs of a cell come to."""
     values = runs.values()
     interval = crossed(values).interval(CONFIDENCE) if runs.complete else (nan, nan)
-    return Point(x, float(values[values == values].mean()), *interval, len(runs.runs))
+    return Point(x, float(np.nanmean(values)), *interval, len(runs.runs))
 
 
 def quantity(question: Question) -> str:
@@ -33,35 +44,36 @@ def quantity(question: Question) -> str:
     return "contamination" if any(setting.contamination for setting in question.settings) else "anomalies"
 
 
-def curves(dataset: str, question: str, profile: str = "quick", scores: Stored | None = None) -> dict[str, list[Point]]:
-    """The points of every row of a question that has any, over its settings; `scores` None reads the published ones."""
-    of, stored = asked(question), published() if scores is None else scores
-    found = {}
-    for row in of.all_rows:
-        cells = [(s, row_cell(stored, dataset, of, row, profile, s)) for s in of.settings_of(dataset)]
-        points = [point(getattr(setting, quantity(of)), runs) for setting, runs in cells if runs.runs]
-        found |= {row.title: points} if points else {}
-    return found
+def cells_along(stored: Stored, dataset: str, question: Question, row: Row, profile: str) -> dict[float, Cell]:
+    """The cells of a row that have runs, by the value of the quantity."""
+    cells = {
+        getattr(setting, quantity(question)): row_cell(stored, dataset, question, row, profile, setting)
+        for setting in question.settings_of(dataset)
+    }
+    return {value: runs for value, runs in cells.items() if runs.runs}
 
 
-def top_k_curve(dataset: str, profile: str = "quick", scores: Stored | None = None) -> list[Point]:
+def curves(dataset: str, question: str, profile: str = "quick", stored: Stored | None = None) -> dict[str, list[Point]]:
+    """The points of every row of a question that has any, over its settings; `stored` None reads the published ones."""
+    of, stored = asked(question), published() if stored is None else stored
+    cells = {row.title: cells_along(stored, dataset, of, row, profile) for row in of.all_rows}
+    return {title: [point(x, runs) for x, runs in along.items()] for title, along in cells.items() if along}
+
+
+def curve_table(dataset: str, question: str, profile: str = "quick", stored: Stored | None = None) -> pd.DataFrame:
+    """The curves as text, a row a method and a column a setting; a cell without runs is marked."""
+    titles = {getattr(s, quantity(asked(question))): s.title for s in asked(question).settings_of(dataset)}
+    found = curves(dataset, question, profile, stored)
+    lines = {title: {titles[point.x]: point.text for point in points} for title, points in found.items()}
+    return pd.DataFrame.from_dict(lines, orient="index", columns=list(titles.values())).fillna(MISSING)
+
+
+def top_k_curve(dataset: str, profile: str = "quick", stored: Stored | None = None) -> list[Point]:
     """AUROC of DevNet against the share of patches whose mean is the score (Fig. 6), its default among them."""
-    of, stored = asked("q4"), published() if scores is None else scores
+    of, stored = asked("q4"), published() if stored is None else stored
     shares = {row.options["top_k"]: row for row in of.sweep} | {0.1: of.rows[0]}
     cells = ((share, row_cell(stored, dataset, of, row, profile)) for share, row in sorted(shares.items()))
     return [point(share, runs) for share, runs in cells if runs.runs]
-
-
-def leads_along(dataset: str, question: str, title: str, over: str, profile: str = "quick") -> dict[float, Difference]:
-    """The paired lead of one published row over another at every value of the quantity where both are complete."""
-    of = asked(question)
-    ours, theirs = row_of(of.all_rows, title), row_of(of.all_rows, over)
-    found = {}
-    for setting in of.settings_of(dataset):
-        pair = [row_cell(published(), dataset, of, row, profile, setting) for row in (ours, theirs)]
-        if all(one.complete for one in pair):
-            found[getattr(setting, quantity(of))] = paired(*(one.values() for one in pair), CONFIDENCE)
-    return found
 
 
 def row_of(rows: Iterable[Row], title: str) -> Row:
@@ -69,10 +81,50 @@ def row_of(rows: Iterable[Row], title: str) -> Row:
     return next(row for row in rows if row.title == title)
 
 
-def labels_that_pay(dataset: str, over: str = "Mahalanobis, no labels") -> int | None:
-    """The fewest labelled anomalies from which on DevNet's lead over a row without labels lies above 0; None where that
-    is shown for no number."""
-    leads = leads_along(dataset, "q5", "DevNet", over)
+def leads_along(dataset: str, question: str, title: str, over: str = FREE) -> dict[float, Difference]:
+    """The paired lead of one published row over another at every value of the quantity where both are complete."""
+    of = asked(question)
+    ours, theirs = (cells_along(published(), dataset, of, row_of(of.all_rows, name), "quick") for name in (title, over))
+    both = [x for x in ours if x in theirs and ours[x].complete and theirs[x].complete]
+    return {x: paired(ours[x].values(), theirs[x].values(), CONFIDENCE) for x in both}
+
+
+def labels_that_pay(leads: Mapping[float, Difference]) -> int | None:
+    """The fewest labelled anomalies from which on the lead lies above 0; None where that is shown for no number."""
     shown = [lead.low > 0 for lead in leads.values()]
     stays = [all(shown[number:]) for number in range(len(shown))]
     return next((int(n) for n, paid in zip(leads, stays, strict=True) if paid), None)
+
+
+def pay_table(datasets: Iterable[str]) -> pd.DataFrame:
+    """DevNet's lead over the closed form without labels by the number of labels, and from which on it is shown."""
+    lines = {}
+    for dataset in datasets:
+        leads = leads_along(dataset, "q5", "DevNet")
+        paid = labels_that_pay(leads)
+        lines[dataset] = {f"{int(n)} labelled": lead.text for n, lead in leads.items()}
+        lines[dataset] |= {"pay from": f"{paid} on" if paid else "not shown"}
+    frame = pd.DataFrame.from_dict(lines, orient="index").fillna(MISSING)
+    return frame[[*frame.columns.drop("pay from"), "pay from"]]
+
+
+def changes(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
+    """AUROC at the last setting minus that at the first, (S, D), of every published row that is complete at both."""
+    of = asked(question)
+    first, *_, last = of.settings_of(dataset)
+    found = {}
+    for row in of.all_rows:
+        start, end = (row_cell(published(), dataset, of, row, "quick", setting) for setting in (first, last))
+        if start.complete and end.complete:
+            found[row.title] = end.values() - start.values()
+    return found
+
+
+def change_table(datasets: Iterable[str], question: str) -> pd.DataFrame:
+    """The changes as text, a row a method and a column a data set, each with its interval."""
+    columns = {
+        dataset: {title: paired(values, 0.0, CONFIDENCE).text for title, values in found.items()}
+        for dataset in datasets
+        if (found := changes(dataset, question))
+    }
+    return pd.DataFrame(columns).fillna(MISSING)

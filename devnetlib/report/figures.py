@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from devnetlib.metrics import auroc, roc_curve
 from devnetlib.report.curves import Point
+from devnetlib.report.families import together
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import published
 from devnetlib.report.tables import row_cell
@@ -29,7 +30,10 @@ LOOKS = {
     "Deep SAD": ("#CC79A7", "h"),
     "Deep SVDD": ("#882255", "<"),
     "KDAD, ResNet-18 teacher": ("#661100", ">"),
+    "KDAD": ("#661100", ">"),  # as printed, with its VGG-16 teacher
     "DS": ("#56B4E9", "v"),
+    "DS on AlexNet": ("#56B4E9", "^"),
+    "DS on ResNet-50": ("#56B4E9", "X"),
     "Patch-DS": ("#009E73", "<"),
     "Rep": ("#D55E00", ">"),
     "Cross-entropy": ("#117733", "^"),
@@ -45,6 +49,14 @@ LOOKS = {
     "DevNet, shuffled labels": ("#999999", "*"),
 }
 COLOURS = {title: colour for title, (colour, _) in LOOKS.items()}
+SET_LOOKS = {
+    "elpv": ("#0072B2", "o"),
+    "kolektorsdd": ("#D55E00", "s"),
+    "headct": ("#009E73", "^"),
+    "brainmri": ("#882255", "v"),
+    "brainmri:official_loader": ("#CC79A7", "D"),
+    "toy": ("#777777", "*"),
+}
 STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -57,11 +69,11 @@ STYLE = {
 PROPOSITION_1 = 1.96  # Sec. 5.2: the score above which an image is said to be anomalous at 95 %
 
 
-def axes(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure of so many inches in the study's style, and its axes from left to right."""
+def axes(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of so many inches in the study's style, and its axes, row by row from left to right."""
     with plt.rc_context(STYLE):
-        figure, grid = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
-    return figure, list(grid[0])
+        figure, grid = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    return figure, list(grid.flat)
 
 
 def run_points(values: Mapping[str, NDArray[np.float64]], printed: float | None, ax: Axes) -> Axes:
@@ -114,7 +126,7 @@ def draw_curves(
     values = sorted({point.x for points in curves.values() for point in points})
     place = {x: number for number, x in enumerate(values)}
     for title, points in curves.items():
-        colour, marker = LOOKS[title]
+        colour, marker = (LOOKS | SET_LOOKS)[title]
         at = [place[point.x] for point in points]
         ax.plot(at, [point.mean for point in points], marker=marker, color=colour, label=title)
         ax.fill_between(at, [p.low for p in points], [p.high for p in points], color=colour, alpha=0.13, linewidth=0)
@@ -122,6 +134,25 @@ def draw_curves(
         ax.axhline(level[1], color=COLOURS[level[0]], linestyle=":", label=level[0])
     ax.set(xlabel=quantity, ylabel="test AUROC", xticks=range(len(values)), xticklabels=[f"{x:g}" for x in values])
     ax.set_ylim(min(0.5, ax.get_ylim()[0]), 1.0)
+    return ax
+
+
+def critical_difference(ranks: Mapping[str, float], cd: float, ax: Axes) -> Axes:
+    """Mean ranks (1 is best), a row a method; bars below join methods that differ by less than `cd`, drawn on top."""
+    rows = {title: row for row, title in enumerate(sorted(ranks, key=ranks.__getitem__))}
+    groups = together(ranks, cd)
+    floor = len(rows) - 0.6 + 0.4 * len(groups)
+    for title, row in rows.items():
+        colour, marker = LOOKS[title]
+        ax.plot([ranks[title]] * 2, [row, floor], color="0.8", linewidth=0.8, zorder=1)
+        ax.plot(ranks[title], row, marker, color=colour, markersize=8)
+    for number, group in enumerate(groups, start=1):
+        ends = [ranks[group[0]], ranks[group[-1]]]
+        ax.plot(ends, [floor - 0.4 * (len(groups) - number)] * 2, color="black", linewidth=3, solid_capstyle="round")
+    ax.plot([1, 1 + cd], [-0.8] * 2, "|-", color="black", linewidth=1)
+    ax.annotate(f"critical difference {cd:.2f}", (1, -0.95), ha="left", va="bottom", fontsize=9)
+    ax.set(xlabel="mean rank (1 is best)", xlim=(0.8, max(len(rows), 1 + cd) + 0.2), xticks=range(1, len(rows) + 1))
+    ax.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(floor + 0.4, -1.5))
     return ax
 
 

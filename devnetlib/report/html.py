@@ -1,5 +1,6 @@
 """Tables for a page: the results of a question, and the claims with their verdicts."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -8,7 +9,6 @@ from devnetlib.report.paper import Claim, claims
 from devnetlib.report.tables import (
     GROUPS,
     MISSING,
-    asked,
     leads,
     method_records,
     printed_text,
@@ -17,6 +17,7 @@ from devnetlib.report.tables import (
     table_records,
     weights_line,
 )
+from devnetlib.study.questions import Setting, asked
 
 COLUMNS = ("AUROC", "split means", "sd", "runs")
 
@@ -27,18 +28,31 @@ def tag(name: str, content: str, **attributes: object) -> str:
     return f"<{name}{listed}>{content}</{name}>"
 
 
-def result_table_html(dataset: str, question: str) -> str:
-    """The table of a question: numbers, and for every row the command that re-executes it."""
-    records = table_records(dataset, question)
+def result_table_html(dataset: str, question: str, setting: Setting | None = None) -> str:
+    """The table of a question under one setting (None: its first): numbers, and for every row the command that
+    re-executes it."""
+    records = table_records(dataset, question, setting=setting)
     whose = ["published", *(["yours"] if any(record["yours"] for record in records) else [])]
     body = []
     for group, title in GROUPS.items():
         lines = [html_row(record, whose) for record in records if record["group"] == group]
         body += [group_row(title, width=3 + len(COLUMNS) * len(whose)), *lines] if lines else []
-    where = f"{dataset}, {records[0]['lane']} lane ({weights_line(records, whose)})"
+    asks = records[0]["setting"]["title"]
+    where = f"{dataset}, {asks}, {records[0]['lane']} lane ({weights_line(records, whose)})"
     remark = "the printed numbers are of the fine-tuned network, mean ± sd of three runs."
     caption = tag("p", escape(f"{asked(question).title} {where}; {remark}"), class_="table-caption")
     return caption + tag("table", table_head(whose) + tag("tbody", "".join(body)), class_="results")
+
+
+def question_tables_html(question: str, datasets: Sequence[str]) -> str:
+    """The tables of a question on data sets, under every setting, each folded away under its name."""
+    folds = []
+    for dataset in datasets:
+        for setting in asked(question).settings_of(dataset):
+            title = tag("summary", escape(f"{dataset}, {setting.title}"))
+            inner = tag("div", result_table_html(dataset, question, setting), class_="table-scroll", tabindex=0)
+            folds.append(tag("details", title + inner, class_="fold"))
+    return "".join(folds)
 
 
 def table_head(whose: list[str]) -> str:
@@ -95,7 +109,8 @@ def methods_table_html(dataset: str) -> str:
         "p",
         escape(
             f"{dataset}, profile quick ({weights_line(records, ['published'])}). AUROC is the mean over "
-            "runs, seconds the median of a run on kept maps, memory the peak of a run in a process of its own."
+            "runs, seconds the median of a run on kept maps (its share, where runs were trained side by side), memory "
+            "the least that a run of the row held."
         ),
         class_="table-caption",
     )

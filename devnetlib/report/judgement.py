@@ -8,17 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from devnetlib.report.paper import Claim, DataRef, Rule, claims, rules
+from devnetlib.report.recomputed import Recomputed, recomputed
 from devnetlib.report.selection import Cell, Metric, cell, published
+from devnetlib.report.statistics import Difference
 from devnetlib.report.verdicts import Comparison, Learned, Reached, Result, judge
 from devnetlib.study.questions import QUESTIONS
 
 PROFILE_OF_LANE = {"frozen": "quick", "fine-tuned": "released"}  # the one profile by which a lane is judged
 NOT_MEASURED = "not measured yet"
+PRINTED_TABLES = DataRef("the printed tables")  # what a sentence is recomputed from, in place of a data set
 
 
-def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result]], ...]:
-    """The results of a claim, one entry a data set on which all of its runs are published."""
+def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result | Recomputed]], ...]:
+    """The results of a claim, one entry a data set on which all of its runs are published; one for the printed tables
+    where a sentence is recomputed from them."""
     rule = rules()[claim.rule]
+    if rule.name == "recomputed":
+        return ((PRINTED_TABLES, {"sentence": recomputed(claim.id)}),)
     if claim.lane not in PROFILE_OF_LANE or claim.measure != "auroc":
         return ()
     found = []
@@ -94,8 +100,10 @@ def measure(rule: Rule) -> Metric:
     return share_above
 
 
-def describe(result: Result) -> str:
+def describe(result: Result | Recomputed) -> str:
     """The numbers behind a verdict, in a line."""
+    if isinstance(result, Recomputed):
+        return str(result)
     if isinstance(result, Learned):
         return "; ".join(f"over {name} {difference(lead)}" for name, lead in result.over.items())
     if isinstance(result, Reached):
@@ -108,15 +116,16 @@ def describe(result: Result) -> str:
 
 def difference(result: Any) -> str:
     """A difference and its interval."""
-    mean = result.mean if hasattr(result, "mean") else result.difference
-    return f"{mean:+.3f} [{result.low:+.3f}, {result.high:+.3f}]"
+    if isinstance(result, Difference):
+        return result.text
+    return f"{result.difference:+.3f} [{result.low:+.3f}, {result.high:+.3f}]"
 
 
 def verdict_lines(claim: Claim) -> Iterator[tuple[str, str, str]]:
     """(data set and rival, verdict, numbers) for all that has been measured of a claim."""
     for data, results in judged(claim):
         for rival, result in results.items():
-            against = "" if rival in ("printed", "controls", "normals") else f" against {rival}"
+            against = "" if rival in ("printed", "controls", "normals", "sentence") else f" against {rival}"
             measured = "0.05 expected − share found: " if rival == "normals" else ""
             yield f"{data}{against}", result.verdict, measured + describe(result)
 

@@ -157,11 +157,12 @@ def yours_note() -> str:
         return "No run was made on the machine that built these pages; `make study` makes them."
     name = mine.any.run.weights
     here = np.mean([auroc(s.values, s.labels) for s in mine.runs.values()])
-    expected = summary(cell(published(), "elpv", "devnet", "quick")).auroc
-    if name == "random":
+    beside = cell(published(), "elpv", "devnet", "quick", weights=name)
+    expected = summary(beside).auroc
+    if beside.any.run.weights != name:
         return (
-            f"Yours start from **random weights**, with which DevNet comes to {here:.3f}; "
-            f"with ImageNet weights expect {expected:.3f}, as published (`make weights` looks for them again)."
+            f"Yours start from **{weights_title(name)}**{' weights' * (name == 'random')}, with which DevNet comes to "
+            f"{here:.3f}; with ImageNet weights expect {expected:.3f}, as published (`make weights` looks for them)."
         )
-    here_and_there = f"DevNet comes to {here:.3f}; published is {expected:.3f}"
-    return f"Yours start from the weights {weights_title(name)}: {here_and_there}."
+    here_and_there = f"DevNet comes to {here:.3f}; published with the same is {expected:.3f}"
+    return f"Yours start from {weights_title(name)}: {here_and_there}."

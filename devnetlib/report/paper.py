@@ -126,6 +126,14 @@ def printed(table: int = 2) -> pd.DataFrame:
     return _csv(f"table{table}.csv").copy()
 
 
+def measured_again(dataset: str, anomalies: int = 10) -> tuple[float, float] | None:
+    """Mean and sd of DevNet as Zhu et al. (2024, Tables 1 and 2) measured it with the released code, by the command
+    line's name of a data set; None for a set or a number of labels (10 or 1) that they do not have."""
+    rows = _csv("zhu2024.csv")
+    rows = rows[(rows["dataset"] == DATASETS.get(dataset)) & (rows["anomalies"] == anomalies)]
+    return tuple(map(float, rows.iloc[0][["mean", "sd"]])) if len(rows) else None
+
+
 def p_values() -> pd.DataFrame:
     """The Wilcoxon p-values printed under Tables II and III: `table, test, method, p_printed`."""
     return _csv("pvalues.csv").copy()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from devnetlib import embedded
+from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
 from devnetlib.study.results import PUBLISHED, Scores, collect
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
+IMAGENET = "4484c29594189ae1"  # how runs name torchvision's ResNet-18 up to stage 3
 WEIGHTS = {
-    "4484c29594189ae1": "ImageNet (ResNet-18, layers 1-3)",
+    IMAGENET: "ImageNet (ResNet-18, layers 1-3)",
     "random": "random",
     "none": "none",
 }
@@ -52,6 +54,15 @@ def published() -> Stored:
 def yours(root: Path) -> Stored:
     """All scores that were made on this machine."""
     return Stored(collect(root))
+
+
+def shown(request: Any) -> Stored:
+    """The scores that a chapter shows for a request (`study.parameters.Request`): published, or yours where it asks for
+    fresh ones or for what nobody published."""
+    known = {scores.run.dataset for scores in published()}
+    strange = {in_reading(dataset)[0] for dataset in request.datasets} - known
+    mine = request.fresh or request.profile != "quick" or strange
+    return yours(request.results) if mine else published()
 
 
 @dataclass(frozen=True)
@@ -136,12 +147,12 @@ def _place(run: Run) -> tuple[Any, ...]:
 
 
 def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:
-    """Standard deviation of AUROC over seeds alone: pooled over the published draws of split 0 that have several
-    seeds; None without any."""
-    groups: dict[tuple[int, int], list[float]] = {}
-    for scores in published():
-        run = scores.run
-        if (run.dataset, run.method, run.profile, dict(run.options)) == (dataset, method, profile, {}):
-            groups.setdefault((run.split, run.draw), []).append(auroc(scores.values, scores.labels))
+    """Standard deviation of AUROC over seeds alone, pooled over the published runs that have several seeds; None
+    without any. `dataset` is a name, or `NAME:READING`."""
+    name, reading = in_reading(dataset)
+    groups: dict[Run, list[float]] = {}
+    for scores in published().shelves.get((name, method, profile), ()):
+        if scores.run.reading == reading and not scores.run.options:
+            groups.setdefault(replace(scores.run, seed=0), []).append(auroc(scores.values, scores.labels))
     variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else None

@@ -54,6 +54,11 @@ class Difference:
     half_width: float
     verdict: str
 
+    @property
+    def text(self) -> str:
+        """The difference and its interval, signs included."""
+        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
 
 @dataclass(frozen=True)
 class SignedRank:
@@ -137,6 +142,17 @@ def three_run_percentile(values: ArrayLike, printed_mean: float) -> float:
         raise ValueError(f"{runs.size} runs have {comb(runs.size, 3)} triples; at most {MOST_TRIPLES} are enumerated")
     means = runs[np.array(list(combinations(range(runs.size), 3)))].mean(axis=1).round(ROUNDING)
     return float(stats.percentileofscore(means, round(printed_mean, ROUNDING), kind="mean"))
+
+
+def corrected_paired(a: ArrayLike, b: ArrayLike, confidence: float, tested_over_trained: float) -> Difference:
+    """a - b (S, D) with the correction for splits that overlap (Nadeau and Bengio 2003): the variance between the S
+    split means times 1/S + tested/trained instead of 1/S, S - 1 degrees of freedom; NaN with one split."""
+    means = (_table(a) - _table(b)).mean(axis=1)
+    spread = means.std(ddof=1) if means.size > 1 else nan
+    half = t_quantile(confidence, means.size - 1) * spread * sqrt(1 / means.size + tested_over_trained)
+    low, high = means.mean() - half, means.mean() + half
+    verdict = "holds" if low > 0 else "reversed" if high < 0 else "undetermined"
+    return Difference(float(means.mean()), float(low), float(high), float(half), verdict)
 
 
 def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRank:

@@ -308,7 +308,7 @@ def leads(
     """The leads of `lead_differences` as text; the last column says whether all three intervals lie above 0."""
     lines = {}
     for title, over in lead_differences(dataset, question, profile, results, setting).items():
-        texts = {f"over {name}": f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]" for name, d in over.items()}
+        texts = {f"over {name}": d.text for name, d in over.items()}
         learned = "yes" if all(d.low > 0 for d in over.values()) else "not shown"
         lines[title] = texts | {"learned from labels": learned}
     return pd.DataFrame.from_dict(lines, orient="index")

@@ -4,7 +4,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -81,11 +81,27 @@ class Collapse(RuntimeError):
     """A detector gave every test image the same score; such a result is reported and not stored."""
 
 
-def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
+@dataclass(frozen=True)
+class Trained:
+    """A trained detector and what it was trained on."""
+
+    run: Run
+    machine: Machine
+    detector: Detector
+    inputs: Maps | Pixels
+    data: Prepared
+    bank: np.ndarray
+    rows: dict[str, np.ndarray]  # as `row_numbers` gives them
+
+
+def execute(
+    run: Run, machine: Machine = HERE, look: Callable[[Scores, Trained], Scores] = lambda scores, trained: scores
+) -> tuple[Scores, Partition]:
     """Execute one run: image table -> partition -> bank or maps -> detector -> train -> score.
 
-    Two executions on one machine at the same thread count give identical scores. Raises Collapse for constant scores
-    of a detector and FloatingPointError for scores that are not finite.
+    Two executions on one machine at the same thread count give identical scores. `look` sees a detector once it is
+    scored, and may add to the scores what it finds. Raises Collapse for constant scores of a detector and
+    FloatingPointError for scores that are not finite.
     """
     started = time.perf_counter()
     forget_peak_memory()
@@ -104,7 +120,10 @@ def execute(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
         values = score(detector, inputs, rows["test"], precision)
     origin = origin_of(data, machine, threads, precision, time.perf_counter() - started)
     origin |= {"untrained_keys": missing} if missing else {}
-    return checked(run, partition, values, origin), partition
+    scores = checked(run, partition, values, origin)
+    if not isinstance(CONTROLS.get(run.method), Probe):
+        scores = look(scores, Trained(run, machine, detector, inputs, data, bank, rows))
+    return scores, partition
 
 
 def checked(run: Run, partition: Partition, values: np.ndarray, origin: dict[str, Any]) -> Scores:
@@ -117,6 +136,7 @@ def checked(run: Run, partition: Partition, values: np.ndarray, origin: dict[str
         origin,
         labels=np.asarray(partition.test_label),
         defects=partition.test_defect,
+        ids=partition.test,
     )
 
 

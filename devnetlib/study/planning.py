@@ -15,7 +15,7 @@ from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
 from devnetlib.study.execution import built_options, detector_class
-from devnetlib.study.questions import Question, asked
+from devnetlib.study.questions import SHORT, Question, Row, asked
 from devnetlib.study.runs import PROFILES, Run, Training
 from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
@@ -92,9 +92,42 @@ def question_grid(
         if name not in {row.method for row in rows}:
             raise unknown(f"method of {question}", name, {row.method for row in rows})
     chosen = [row for row in rows if (row.method in wanted if wanted else not row.missing)]
+    return row_runs(of, chosen, profile, weights, datasets, splits, draws, data_root)
+
+
+def short_grid(
+    profile: str,
+    weights: str | None = None,
+    *,
+    datasets: Iterable[str] = ("elpv",),
+    splits: Iterable[int] | None = None,
+    draws: Iterable[int] | None = None,
+    data_root: Path | None = None,
+) -> list[Run]:
+    """The shares of `SHORT`, each run once; `splits` and `draws` take the place of a share's."""
+    found, datasets = [], list(datasets)
+    for share in SHORT:
+        of = asked(share.question)
+        rows = [next(row for row in of.all_rows if row.method == method) for method in share.methods]
+        axes = (share.splits if splits is None else splits, share.draws if draws is None else draws)
+        found += row_runs(of, rows, profile, weights, datasets, *axes, data_root)
+    return list(dict.fromkeys(found))
+
+
+def row_runs(
+    of: Question,
+    rows: Iterable[Row],
+    profile: str,
+    weights: str | None,
+    datasets: Iterable[str],
+    splits: Iterable[int] | None,
+    draws: Iterable[int] | None,
+    data_root: Path | None,
+) -> list[Run]:
+    """The runs of rows of a question on data sets, under every setting that it has there."""
     return [
         run
-        for (dataset, reading), row in product(map(in_reading, datasets), chosen)
+        for (dataset, reading), row in product(map(in_reading, datasets), rows)
         for setting in of.settings_of(dataset)
         for run in plan(
             dataset,

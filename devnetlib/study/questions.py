@@ -53,6 +53,7 @@ class Question:
     own_settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)  # by data set: in place of the others
     most_splits: int = 10  # published of a data set, and no more than it has
     draws: range = DRAWS
+    pixels: bool = False  # whether its runs are explained: asked only of data sets with masks
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
@@ -144,6 +145,16 @@ QUESTIONS = {
         settings=(),
         own_settings={"elpv": tuple(map(labels_of, ("mono", "poly")))},
     ),
+    "q3": Question(
+        "Do DevNet's explanations find the defects?",
+        table=4,
+        rows=TABLE_2_ROWS[:4],
+        references=REFERENCE_ROWS[:1],
+        controls=tuple(row for row in CONTROL_ROWS if row.method == "untrained"),
+        settings=(),
+        own_settings=dict.fromkeys(("kolektorsdd", "toy"), (TEN_LABELS,)),
+        pixels=True,
+    ),
     "q4": Question(
         "What does each part of DevNet add?",
         table=5,
@@ -183,6 +194,28 @@ QUESTIONS = {
         draws=range(2),
     ),
 }
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of a question: of each method its first row, on few splits and draws."""
+
+    question: str
+    methods: tuple[str, ...]
+    splits: range = range(5)
+    draws: range = range(1)
+
+
+# What `make study` runs: every question, in minutes on two cores.
+SHORT = (
+    Share("q1", ("devnet", "flos", "bce", "minns", "deepsad", "mahalanobis", "grey", "shuffled"), draws=DRAWS),
+    Share("q1", ("size", "order", "untrained", "border")),
+    Share("q1", ("deepsvdd", "kdad"), splits=range(1)),
+    Share("q2", ("devnet", "flos", "mahalanobis")),
+    Share("q4", ("ds", "patch_ds", "rep")),
+    Share("q5", ("devnet", "flos", "mahalanobis")),
+    Share("q6", ("devnet", "flos", "mahalanobis")),
+)
 
 
 def asked(name: str) -> Question:

@@ -42,9 +42,10 @@ class Scores:
     score: tuple[float, ...]
     origin: dict[str, Any]  # versions, device, precision, threads, seconds, peak memory, digest of the image table
     pixels: dict[str, Any] | None = None
-    # From the partition, not stored: label and kind of defect of every test image, (N,)
+    # From the partition, not stored: label, kind of defect and id of every test image, (N,)
     labels: np.ndarray = field(default_factory=lambda: np.empty(0, int), compare=False)
     defects: tuple[str, ...] = field(default=(), compare=False)
+    ids: tuple[str, ...] = field(default=(), compare=False)
 
     def as_json(self) -> dict[str, Any]:
         stored = {
@@ -142,7 +143,7 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
         raise DamagedScores(
             f"{path}: {values.size} scores for {labels.size} test images, expected one finite each; run it again"
         )
-    return replace(scores, labels=labels, defects=partition.test_defect)
+    return replace(scores, labels=labels, defects=partition.test_defect, ids=partition.test)
 
 
 def stored_paths(root: Path) -> Iterator[Path]:

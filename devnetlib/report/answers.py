@@ -1,0 +1,105 @@
+"""The numbers in the answer at the head of each chapter, from the published scores, each formatted once."""
+
+from collections import Counter
+
+from devnetlib.report.curves import FREE, Point, changes, curves, labels_that_pay, leads_along
+from devnetlib.report.judgement import judged, verdict_records
+from devnetlib.report.pairs import row_differences
+from devnetlib.report.paper import claim
+from devnetlib.report.selection import Stored, published, weights_title
+from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
+from devnetlib.study.questions import Question, asked
+
+
+def mean_text(question: Question, dataset: str, title: str, number: int = 0) -> str:
+    """Mean AUROC of a published row under one setting; a mark where nothing is published."""
+    row = next(row for row in question.all_rows if row.title == title)
+    found = summary(row_cell(published(), dataset, question, row, "quick", question.settings_of(dataset)[number]))
+    return f"{found.auroc:.3f}" if found else MISSING
+
+
+def open_set(dataset: str = "elpv") -> dict[str, str]:
+    """Q2: DevNet, printed and published, and the closed form without labels, by the class that is labelled."""
+    of, texts = asked("q2"), {}
+    for number, setting in enumerate(of.settings_of(dataset)):
+        kind, devnet = setting.protocol.partition(":")[2], of.rows[0]
+        texts[f"{kind}_printed"] = f"{printed_of(of, dataset, devnet, setting)[0]:.3f}"
+        texts[f"{kind}_devnet"] = mean_text(of, dataset, devnet.title, number)
+        texts[f"{kind}_mahalanobis"] = mean_text(of, dataset, FREE, number)
+    return texts
+
+
+def ablation() -> dict[str, str]:
+    """Q4: the means on ELPV, and on how many of the published data sets DevNet is shown to be better than DS."""
+    of = asked("q4")
+    titles = {"devnet": "DevNet", "ds": "DS", "patch_ds": "Patch-DS", "rep": "Rep"}
+    leads = [row_differences(name, "q4", "DevNet", ["DS"]) for name in published_datasets()]
+    verdicts = [lead["DS"].low > 0 for lead in leads if lead]
+    means = {f"elpv_{name}": mean_text(of, "elpv", title) for name, title in titles.items()}
+    return means | {"ds_holds": str(sum(verdicts)), "ds_sets": str(len(verdicts))}
+
+
+def budget() -> dict[str, str]:
+    """Q5: DevNet on ELPV at 5 and at 40 labels, the closed form, and on which sets from how many labels on it leads."""
+    points = {point.x: point for point in curves("elpv", "q5")["DevNet"]}
+    free = curves("elpv", "q5")[FREE][0]
+    paid = {
+        name: labels_that_pay(leads) for name in published_datasets() if (leads := leads_along(name, "q5", "DevNet"))
+    }
+    shown = ", ".join(
+        f"from {n} labels on on {name}" if n else f"for no number of labels on {name}" for name, n in paid.items()
+    )
+    return {"elpv_5": value(points[5]), "elpv_40": value(points[40]), "elpv_free": value(free), "pays": shown}
+
+
+def contamination() -> dict[str, str]:
+    """Q6: DevNet on ELPV without and with a fifth of pollution, what is lost, and the verdicts of the claim."""
+    points = curves("elpv", "q6")["DevNet"]
+    lost = changes("elpv", "q6")
+    verdicts = {str(data): next(iter(results.values())).verdict for data, results in judged(claim("q6-robust-frozen"))}
+    return {
+        "elpv_0": value(points[0]),
+        "elpv_20": value(points[-1]),
+        "elpv_loss": f"{-lost['DevNet'].mean():.3f}",
+        "elpv_free_loss": f"{-lost[FREE].mean():.3f}",
+        "verdicts": ", ".join(f"{verdict} on {name}" for name, verdict in verdicts.items()) or "not measured",
+    }
+
+
+def value(point: Point) -> str:
+    return f"{point.mean:.3f}"
+
+
+def how_made(stored: Stored, question: str, profile: str) -> str:
+    """One line on the scores behind a chapter: how many, profile, weights, device, precision, threads, versions."""
+    of = asked(question)
+    kinds = {(row.method, tuple(sorted(row.options.items()))) for row in of.all_rows}
+    settings = {(s.protocol, s.anomalies) for s in [*of.settings, *sum(of.own_settings.values(), ())]}
+    runs = [
+        s
+        for s in stored
+        if s.run.profile == profile
+        and (s.run.method, tuple(sorted(s.run.options.items()))) in kinds
+        and (s.run.protocol, s.run.anomalies) in settings
+    ]
+    names = sorted({weights_title(s.run.weights) for s in runs} - {"none"})
+    origins = {f"{s.origin['device']}, {s.origin['precision']}, torch {s.origin['torch']}" for s in runs}
+    where = "; ".join(sorted(origins))
+    seconds = sum(s.origin["seconds"] for s in runs)
+    return (
+        f"{len(runs)} runs, profile {profile}, weights {', '.join(names)}; {where}; {seconds / 60:.0f} minutes in all"
+    )
+
+
+def verdict_counts() -> dict[str, str]:
+    """How many runs are published, how many claims are judged, and how the verdicts fall out."""
+    records = verdict_records()
+    counts = Counter(verdict["verdict"] for record in records for verdict in record["verdicts"])
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    judged_ones = sum(record["measured"] for record in records)
+    return {
+        "runs": f"{len(published()):,}",
+        "claims": str(len(records)),
+        "measured": str(judged_ones),
+        "verdicts": told,
+    }
