@@ -1,4 +1,4 @@
-"""The built book in a browser: on a phone in the dark and on a desk in the light, over HTTP and from the folder.
+"""The built book in a browser: from a narrow phone to a wide screen, light and dark, over HTTP and from the folder.
 
 DEVNET_BOOK_HTML names a site that is built already; otherwise the book is built first.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,17 @@ ROOT = Path(__file__).resolve().parents[1]
 VIEWS = (
     {"width": 390, "scheme": "dark", "phone": True},
     {"width": 1280, "scheme": "light", "phone": False},
+    {"width": 320, "scheme": "light", "phone": True},
+    {"width": 390, "scheme": "light", "phone": True},
+    {"width": 768, "scheme": "light", "phone": False},
+    {"width": 1280, "scheme": "dark", "phone": False},
+    {"width": 1920, "scheme": "light", "phone": False},
 )
+ACCOUNTED = VIEWS[:2]  # in which axe-core looks for what a reader with a disability stumbles over
+SERIOUS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(fault => ["serious", "critical"].includes(fault.impact))
+  .map(fault => `${fault.id}: ${fault.nodes.length} times, first ${fault.nodes[0].html.slice(0, 120)}`))"""
+LARGEST_PAGE = 1_500_000  # bytes, images left out
 INLINE = ("data:", "blob:")
 # What the page shows, in terms of this file's questions.
 FACTS = r"""(() => {
@@ -109,11 +120,16 @@ def visits(site: Path, browser: Browser, origin: str) -> list[Visit]:
     """Every page of the site in every view."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
     assert "index.html" in pages
-    return [
-        Visit(name, view["width"], view["scheme"], browser.visit(origin + name, **view), browser.evaluate(FACTS))
-        for name in pages
-        for view in VIEWS
-    ]
+    return [visit_of(browser, origin, name, view) for name in pages for view in VIEWS]
+
+
+def visit_of(browser: Browser, origin: str, name: str, view: dict[str, Any]) -> Visit:
+    """Open a page, look at it, and in some views let axe-core look, too."""
+    page, facts = browser.visit(origin + name, **view), browser.evaluate(FACTS)
+    if view in ACCOUNTED:
+        browser.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + ";null")
+        facts["serious"] = browser.evaluate(SERIOUS)
+    return Visit(name, view["width"], view["scheme"], page, facts)
 
 
 def found(visits: list[Visit], what: Callable[[Visit], object]) -> dict[str, object]:
@@ -146,6 +162,15 @@ def test_no_page_scrolls_sideways(visits):
 
 def test_every_image_has_an_alternative_text(visits):
     assert found(visits, lambda visit: visit.facts["withoutAlt"]) == {}
+
+
+def test_axe_finds_nothing_serious(visits):
+    assert found(visits, lambda visit: visit.facts.get("serious")) == {}
+
+
+def test_no_page_is_larger_than_a_slow_line_can_bear(site):
+    sizes = {path.relative_to(site).as_posix(): path.stat().st_size for path in site.rglob("*.html")}
+    assert {name: size for name, size in sizes.items() if size > LARGEST_PAGE} == {}
 
 
 def test_a_page_is_dark_where_the_reader_prefers_it(visits):

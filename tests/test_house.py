@@ -21,7 +21,7 @@ PACKAGE = "devnetlib"
 # The rooms, from the ground up: a room imports from lower floors, from itself, and along the few doors named below.
 FLOORS = (
     {"errors", "environment"},
-    {"deviation", "network", "saliency", "metrics"},
+    {"deviation", "network", "saliency", "metrics", "pixel_metrics"},
     {"backbones", "embedded"},
     {"methods", "data"},
     {"study", "report", "evidence"},
@@ -38,6 +38,7 @@ PROMISES = {
     "network": ({"torch", "numpy"}, set()),
     "saliency": ({"torch", "numpy"}, set()),
     "metrics": ({"numpy"}, set()),
+    "pixel_metrics": ({"numpy"}, set()),
     "backbones": ({"torch", "torchvision"}, {"network"}),
     "embedded": (set(), {"errors"}),
     "embedded.network": ({"torch"}, {"network"}),

@@ -18,6 +18,7 @@ from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
 from devnetlib.study.execution import HERE, Machine, build_detector, execute, lane_inputs
+from devnetlib.study.localisation import explain
 from devnetlib.study.results import Scores
 from devnetlib.study.runs import Run
 from devnetlib.study.together import Outcome, companions, execute_together, shares
@@ -50,23 +51,25 @@ def execute_all(
     machine: Machine = HERE,
     executor: Executor | None = None,
     on_done: Callable[[Scores], None] = lambda scores: None,
+    pixels: bool = False,
 ) -> tuple[list[Scores], list[Failure]]:
     """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is
     done.
 
     A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor` may
-    be any `concurrent.futures` executor; without one the runs follow one another here. Returns the scores, in the
-    order of `runs`, and the failures.
+    be any `concurrent.futures` executor; without one the runs follow one another here. With `pixels` every run is
+    explained, too, and what is stored without them counts as missing. Returns the scores, in the order of `runs`, and
+    the failures.
     """
     wanted = list(dict.fromkeys(runs))
     check_writable(results)
-    done = {run: scores for run in wanted if (scores := read_back(run, results)) is not None}
+    done = {run: scores for run in wanted if (scores := read_back(run, results, pixels)) is not None}
     for scores in done.values():
         on_done(scores)
     failures = []
     todo = [run for run in wanted if run not in done]
     with tqdm(total=len(todo), desc="runs", unit="run", disable=None if todo else True) as bar:
-        for run, outcome in outcomes(todo, machine, executor):
+        for run, outcome in outcomes(todo, machine, executor, pixels):
             if isinstance(outcome, Exception):
                 failures.append(Failure(run, outcome))
             else:
@@ -90,13 +93,16 @@ def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
             lane_inputs(run, build_detector(run, machine)[0], data, bank, machine)
 
 
-def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> Iterable[tuple[Run, Outcome]]:
+def outcomes(
+    runs: list[Run], machine: Machine, executor: Executor | None, pixels: bool = False
+) -> Iterable[tuple[Run, Outcome]]:
     """Each run with what its execution gave or the exception it raised, as they finish."""
     calls: Iterable[tuple[list[Run], Callable[[], list[Outcome]]]]
+    groups = [[run] for run in runs] if pixels else companions(runs)
     if executor is None:
-        calls = ((group, partial(execute_group, group, machine)) for group in companions(runs))
+        calls = ((group, partial(execute_group, group, machine, pixels)) for group in groups)
     else:
-        futures = {executor.submit(execute_group, group, machine): group for group in companions(runs)}
+        futures = {executor.submit(execute_group, group, machine, pixels): group for group in groups}
         calls = ((futures[future], future.result) for future in as_completed(futures))
     for group, call in calls:
         try:
@@ -108,23 +114,27 @@ def outcomes(runs: list[Run], machine: Machine, executor: Executor | None) -> It
         yield from zip(group, found, strict=True)
 
 
-def execute_group(group: list[Run], machine: Machine) -> list[Outcome]:
+def execute_group(group: list[Run], machine: Machine, pixels: bool = False) -> list[Outcome]:
     """Execute the runs of one group; where that fails and there are several, each alone, to find the one at fault."""
     try:
+        if pixels:
+            return [explain(run, machine) for run in group]
         return execute_together(group, machine) if shares(group[0]) else [execute(run, machine) for run in group]
     except Exception as error:
         if len(group) == 1:
             return [error.with_traceback(None)]
-    return [outcome for run in group for outcome in execute_group([run], machine)]
+    return [outcome for run in group for outcome in execute_group([run], machine, pixels)]
 
 
-def read_back(run: Run, results: Path) -> Scores | None:
-    """Stored scores of a run; None where there are none or the file is damaged, which is said."""
+def read_back(run: Run, results: Path, pixels: bool = False) -> Scores | None:
+    """Stored scores of a run; None where there are none, none of `pixels` where these are asked for, or the file is
+    damaged, which is said."""
     path = stored.scores_path(results, run)
     if not path.exists():
         return None
     try:
-        return stored.read(path, results)
+        scores = stored.read(path, results)
+        return scores if scores.pixels is not None or not pixels else None
     except stored.DamagedScores as error:
         tqdm.write(f"{error}\nexecuting {run.key} again", file=sys.stderr)
         return None
