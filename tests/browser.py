@@ -36,7 +36,7 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 HEIGHT = 900
-PATIENCE = 30.0  # seconds until a browser that does not answer counts as broken
+PATIENCE = 120.0  # seconds until a browser that does not answer counts as broken
 # What a page may still do once it has loaded: typeset its mathematics, fetch the fonts for it, and draw the result.
 SETTLED = """(async () => {
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;

@@ -148,7 +148,7 @@ QUESTIONS = {
     "q3": Question(
         "Do DevNet's explanations find the defects?",
         table=4,
-        rows=TABLE_2_ROWS[:4],
+        rows=TABLE_2_ROWS[:3],
         references=REFERENCE_ROWS[:1],
         controls=tuple(row for row in CONTROL_ROWS if row.method == "untrained"),
         settings=(),
