@@ -72,6 +72,7 @@ datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders o
 methods = ""  # only these rows, separated by commas; empty: all
 splits = 5  # divisions of the normal images, crossed with
 draws = 4  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
 fresh = 0  # 1: execute here what is published, too
 results = ""  # folder of your scores; empty: results/ of the repository
 scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
@@ -93,7 +94,7 @@ stored = shown(request)
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q1")
-todo = not_stored(runs, [] if fresh else published(), yours(request.results))
+todo = not_stored(runs, [] if fresh else published(), yours(request.results)) if execute else []
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here; the first is")
 print(runs[0].command)
 request.execute(todo)

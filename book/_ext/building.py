@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available
 
@@ -40,7 +41,7 @@ def step(name: str) -> Iterator[list[str]]:
     print(f" {', '.join([*remarks, f'{time.monotonic() - started:.0f} s'])}", flush=True)
 
 
-def execute_notebooks(parameters: dict[str, str]) -> None:
+def execute_notebooks(parameters: dict[str, Any]) -> None:
     """Bring the executed copies in `book/notebooks/` up to date, and remove those whose notebook is gone."""
     sources, folder = sorted((ROOT / "notebooks").glob("*.ipynb")), BOOK / "notebooks"
     if not heavy_available():
@@ -95,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", help="run the notebooks under this profile; by default each keeps its own")
     profile = parser.parse_args(arguments).profile
     try:
-        execute_notebooks({"profile": profile} if profile else {})
+        execute_notebooks({"execute": 0} | ({"profile": profile} if profile else {}))  # a book trains nothing
         with step("book: Jupyter Book, warnings as errors"):
             build_site()
     except (NotebookFailed, BuildFailed) as failure:

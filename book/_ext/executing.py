@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import nbformat
 import papermill
@@ -48,7 +49,7 @@ def files_below(folders: Iterable[str]) -> list[Path]:
     return sorted(path for path in found if path.suffix != ".pyc")
 
 
-def fingerprint(notebook: Path, parameters: dict[str, str]) -> str:
+def fingerprint(notebook: Path, parameters: dict[str, Any]) -> str:
     """What an executed copy depends on, as a hash: notebook, parameters, package, locks, whether heavy cells run."""
     digest = hashlib.sha256(repr((sorted(parameters.items()), heavy_available(), sys.version)).encode())
     for path in [notebook, *files_below(SOURCES)]:
@@ -65,7 +66,7 @@ def results_state() -> str:
     return hashlib.sha256(repr(listing).encode()).hexdigest()
 
 
-def accepted(notebook: Path, parameters: dict[str, str]) -> dict[str, str]:
+def accepted(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     """Those parameters that the notebook has; papermill would inject the others all the same."""
     return {name: value for name, value in parameters.items() if name in papermill.inspect_notebook(str(notebook))}
 
@@ -88,7 +89,7 @@ def own_kernel_settings() -> Iterator[None]:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def run_cells(notebook: Path, copy: Path, parameters: dict[str, str]) -> None:
+def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
     """Execute `notebook` into `copy`, heavy cells only where they can run; NotebookFailed where a cell raises."""
     with own_kernel_settings():
         try:
@@ -130,7 +131,7 @@ def with_heavy_cells_explained(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def execute(notebook: Path, target: Path, parameters: dict[str, str]) -> None:
+def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     """Put the normalised executed copy of `notebook` at `target`, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.ipynb")
@@ -143,7 +144,7 @@ def execute(notebook: Path, target: Path, parameters: dict[str, str]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, str]) -> bool:
+def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, Any]) -> bool:
     """As `execute`, but keep the copy that is there if nothing it depends on has changed; say whether it ran.
 
     The results are looked at after the run, because a notebook may add to them and has seen what it added.

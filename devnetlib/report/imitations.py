@@ -43,8 +43,8 @@ def compared(theirs: Cell, ours: Cell) -> tuple[str, str, str]:
 def scores_table_html() -> str:
     """`imitation_records` for a page."""
     words = (
-        "Mean AUROC of the published runs with either, frozen lane, ten labelled anomalies, and the difference embedded "
-        "− ImageNet over the same splits and draws with its 95 % interval."
+        "Mean AUROC of the published runs with either, frozen lane, ten labelled anomalies, and the difference "
+        "embedded − ImageNet over the same splits and draws with its 95 % interval."
     )
     frame = imitation_records().reset_index()
     return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes="results")

@@ -15,7 +15,8 @@ from devnetlib.study.results import YOURS
 from devnetlib.study.runs import PROFILES, Run
 
 INJECTED = "# Parameters\n"  # how papermill begins the cell that it puts behind the notebook's own parameters
-WHOLE_NUMBERS = {"splits": 1, "draws": 1, "split": 0, "draw": 0, "fresh": 0}  # smallest value that makes sense
+# The smallest value that makes sense
+WHOLE_NUMBERS = {"splits": 1, "draws": 1, "split": 0, "draw": 0, "fresh": 0, "execute": 0}
 
 
 @dataclass(frozen=True)
