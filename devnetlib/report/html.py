@@ -74,7 +74,7 @@ def html_row(record: dict[str, Any], whose: list[str]) -> str:
     title = tag("th", escape(record["title"]) + tag("small", escape(tells)), scope="row")
     texts = [printed_text(record["printed"])]
     texts += [summary_texts(record[name])[column] for name in whose for column in COLUMNS]
-    again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
+    again = tag("details", tag("summary", "command") + tag("code", escape(record["command"]), class_="command"))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
 
 
@@ -127,7 +127,7 @@ def method_row(record: dict[str, Any]) -> str:
     texts = [MISSING] * 4
     if ours:
         texts = [f"{ours['auroc']:.3f}", str(ours["runs"]), f"{ours['seconds']:.1f}", f"{ours['peak_mb']:,}"]
-    again = tag("details", tag("summary", "command") + tag("code", escape(record["command"])))
+    again = tag("details", tag("summary", "command") + tag("code", escape(record["command"]), class_="command"))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
 
 
