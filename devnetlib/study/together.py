@@ -17,7 +17,8 @@ from devnetlib.data.batches import on_device
 from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import prepare
 from devnetlib.data.splits import Partition
-from devnetlib.methods import METHODS
+from devnetlib.methods import CONTROLS
+from devnetlib.methods.controls import Probe
 from devnetlib.methods.detector import TopKDetector
 from devnetlib.network import TopKNetwork, cells_of, largest_kept
 from devnetlib.study.execution import (
@@ -25,6 +26,7 @@ from devnetlib.study.execution import (
     build_detector,
     built_options,
     checked,
+    detector_class,
     forget_peak_memory,
     lane_inputs,
     origin_of,
@@ -60,8 +62,10 @@ def portions(group: list[Run]) -> list[list[Run]]:
 
 def shares(run: Run) -> bool:
     """Whether a run trains DevNet's head as it is on one cached map."""
-    method = METHODS.get(run.method)
-    plain = method is not None and issubclass(method, TopKDetector) and method.outputs is TopKNetwork.outputs
+    if isinstance(CONTROLS.get(run.method), Probe):
+        return False
+    method = detector_class(run.method)
+    plain = issubclass(method, TopKDetector) and method.outputs is TopKNetwork.outputs
     one_map = plain and built_options(run.method, run.profile, run.options)["n_scales"] == 1
     return one_map and run.training.trains == "head" and run.anomalies > 0
 
@@ -72,13 +76,14 @@ def heads_of(run: Run) -> int:
 
 def shared_by(run: Run) -> Hashable:
     """What runs have in common that are executed together: everything but the draw, the loss and its options; the draw,
-    too, where it says which anomalies are trained as normal."""
-    method = METHODS[run.method]
+    too, where it says which images are trained as normal."""
+    method = detector_class(run.method)
     built = method.options() | built_options(run.method, run.profile, run.options)
     backbone = built.get("backbone", getattr(method, "network", "resnet18"))
     network = (backbone, built["stage"], built["heads"])
     data = (run.dataset, run.reading, run.protocol, run.anomalies, run.split)
-    data += (run.contamination, run.draw) if run.contamination else ()
+    shuffled = getattr(CONTROLS.get(run.method), "shuffled", False)
+    data += (run.contamination, shuffled, run.draw) if run.contamination or shuffled else ()
     return (*data, *network, run.weights, run.training, run.seed)
 
 

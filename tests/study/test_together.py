@@ -62,6 +62,19 @@ def test_runs_that_are_executed_together_have_the_scores_of_runs_executed_alone(
         assert scores.origin["side_by_side"] == len(runs)
 
 
+@pytest.mark.parametrize("method", ["devnet", "shuffled", "untrained"])
+def test_polluted_runs_and_treatments_have_the_scores_of_runs_executed_alone(small, in_double, method):
+    polluted = {"protocol": "contamination:0.2", "contamination": 0.1} if method == "devnet" else {}
+    runs = small(method, draws=(0, 1), **polluted)
+    for run, outcome in ((run, outcome) for group in companions(runs) for run, outcome in pair_up(group)):
+        np.testing.assert_allclose(outcome[0].score, execute(run, ONE)[0].score, atol=3e-6)
+
+
+def pair_up(group):
+    """Each run of a group with what it gives beside the others."""
+    return zip(group, execute_together(group, ONE), strict=True)
+
+
 def test_in_single_precision_too_they_order_images_as_the_plain_loop_does(small):
     runs = mixed(small)
     for run, (scores, _) in zip(runs, execute_together(runs, ONE), strict=True):
@@ -84,7 +97,7 @@ def test_runs_share_across_draws_methods_and_options_but_never_across_seeds_spli
     assert companions([*runs, *strangers]) == [runs, *([stranger] for stranger in strangers)]
 
 
-@pytest.mark.parametrize("method", ["shuffled", "untrained", "border", "patch_ds", "mahalanobis", "grey", "deepsad"])
+@pytest.mark.parametrize("method", ["shuffled", "border", "patch_ds", "mahalanobis", "grey", "deepsad"])
 def test_a_run_with_other_normals_or_another_head_is_executed_alone(small, method):
     first, second = small(method, draws=(0, 1))
     assert companions([first, second]) == [[first], [second]]
