@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
 from devnetlib.report import costs
+from devnetlib.report.answers import ablation, budget, contamination, open_set, verdict_counts
 from devnetlib.report.judgement import measure
 from devnetlib.report.paper import printed_value, rules
 from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
@@ -29,8 +31,18 @@ def numbers() -> dict[str, str]:
         | published_origin()
         | environments()
         | performance()
+        | of_question("q2", open_set())
+        | of_question("q4", ablation())
+        | of_question("q5", budget())
+        | of_question("q6", contamination())
+        | verdict_counts()
         | {"yours_note": yours_note()}
     )
+
+
+def of_question(question: str, texts: dict[str, str]) -> dict[str, str]:
+    """The same under names that begin with the question's."""
+    return {f"{question}_{name}": text for name, text in texts.items()}
 
 
 def elpv_counts() -> dict[str, str]:
@@ -81,11 +93,14 @@ def elpv_results() -> dict[str, str]:
 def other_sets() -> dict[str, str]:
     """DevNet on the other published data sets, frozen lane, beside the printed number and the label-free row."""
     texts = {}
-    for name in ("headct", "kolektorsdd"):
-        devnet, free = (summary(cell(published(), name, method, "quick")) for method in ("devnet", "mahalanobis"))
+    for dataset in ("headct", "kolektorsdd", "brainmri", "brainmri:official_loader"):
+        (plain, reading), name = in_reading(dataset), dataset.replace(":", "_")
+        devnet, free = (
+            summary(cell(published(), plain, method, "quick", reading=reading)) for method in ("devnet", "mahalanobis")
+        )
         texts |= {f"{name}_devnet_auroc": f"{devnet.auroc:.3f}", f"{name}_mahalanobis_auroc": f"{free.auroc:.3f}"}
         texts |= {f"{name}_devnet_low": f"{devnet.split_low:.3f}", f"{name}_devnet_high": f"{devnet.split_high:.3f}"}
-        texts |= {f"{name}_devnet_printed": f"{printed_value(name, 'devnet')[0]:.3f}"}
+        texts |= {f"{name}_devnet_printed": f"{printed_value(plain, 'devnet')[0]:.3f}"}
     return texts
 
 

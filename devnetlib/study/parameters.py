@@ -44,8 +44,9 @@ class Request:
         datasets = self.asking(question)
         return question_grid(question, self.profile, datasets=datasets, **axes) if datasets else []
 
-    def execute(self, runs: list[Run]) -> None:
-        """Execute the runs, here or by the workers of the scheduler; what a data set is too small for is told.
+    def execute(self, runs: list[Run], pixels: bool = False) -> None:
+        """Execute the runs, here or by the workers of the scheduler, with `pixels` explained, too; what a data set is
+        too small for is told.
 
         Raises RuntimeError naming the first run that failed for another reason.
         """
@@ -53,8 +54,8 @@ class Request:
         from devnetlib.study.grids import execute_all
         from devnetlib.study.workers import engine
 
-        with engine(self.scheduler or None, 1, runs, self.results, HERE) as executor:
-            _, failures = execute_all(runs, self.results, HERE, executor)
+        with engine(self.scheduler or None, 1, runs, self.results, HERE, pixels) as executor:
+            _, failures = execute_all(runs, self.results, HERE, executor, pixels=pixels)
         if broken := [failure for failure in failures if not isinstance(failure.error, Misuse)]:
             raise RuntimeError(f"{len(broken)} runs failed, the first: {broken[0]}")
         for reason in dict.fromkeys(str(failure.error) for failure in failures):

@@ -10,7 +10,7 @@ from devnetlib.data.layouts.folder import facts
 from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
 from devnetlib.study.parameters import check_parameters
-from devnetlib.study.planning import plan, question_grid
+from devnetlib.study.planning import plan, question_grid, short_grid
 from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
 
@@ -184,3 +184,32 @@ def test_a_notebook_refuses_parameters_that_it_does_not_have_or_cannot_use(injec
 @pytest.mark.parametrize("injected", ["", "profile = 'smoke'\nsplits = 1", "datasets = 'toy, elpv'"])
 def test_a_notebook_takes_the_parameters_that_it_has(injected):
     check_parameters(namespace(injected))
+
+
+def test_make_study_asks_every_question_with_at_most_400_runs_each_once():
+    runs = short_grid("quick", "random")
+    assert len(runs) == len(set(runs)) <= 400
+    protocols = {run.protocol.partition(":")[0] for run in runs}
+    assert protocols == {"general", "open-set", "budget", "contamination"}
+    assert {"devnet", "flos", "bce", "minns", "deepsad", "mahalanobis", "kdad", "deepsvdd"} <= {r.method for r in runs}
+
+
+def test_more_splits_widen_the_short_grid():
+    assert len(short_grid("quick", "random", splits=range(6))) > len(short_grid("quick", "random"))
+
+
+def test_a_question_runs_under_every_setting_that_it_has_on_a_data_set():
+    runs = question_grid("q5", "quick", "random", datasets=["kolektorsdd"], methods=["mahalanobis"])
+    assert {run.protocol for run in runs} == {"budget:20"} and {run.anomalies for run in runs} == {1, 3, 5, 10, 20}
+    assert len(runs) == 5 * 5 * 2
+
+
+def test_a_question_that_cannot_be_asked_of_a_data_set_says_of_which_it_can():
+    with pytest.raises(Misuse, match="q2 cannot be asked of headct, only of elpv"):
+        question_grid("q2", "quick", "random", datasets=["headct"])
+
+
+def test_grouped_runs_are_asked_for_on_the_sets_that_have_groups():
+    runs = question_grid("q1", "quick", "random", datasets=["brainmri:official_loader"], methods=["grey"])
+    assert {run.protocol for run in runs} == {"general", "general-grouped"}
+    assert {run.reading for run in runs} == {"official_loader"}
