@@ -217,14 +217,17 @@ def machine_of(args: argparse.Namespace) -> Any:
     return Machine(args.weights, args.device, args.threads, args.data_root, args.precision)
 
 
-def grid(args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores: None) -> tuple[list[Any], int]:
-    """Execute runs as the options say; the scores, and the exit status after the failures have been told."""
+def grid(
+    args: argparse.Namespace, runs: list[Any], on_done: Any = lambda scores: None, pixels: bool = False
+) -> tuple[list[Any], int]:
+    """Execute runs as the options say, with `pixels` explained, too; the scores, and the exit status after the failures
+    have been told."""
     from devnetlib.study.grids import execute_all
     from devnetlib.study.workers import engine
 
     machine = machine_of(args)
-    with engine(args.scheduler, args.workers, runs, args.results, machine) as executor:
-        scores, failures = execute_all(runs, args.results, machine, executor, on_done)
+    with engine(args.scheduler, args.workers, runs, args.results, machine, pixels) as executor:
+        scores, failures = execute_all(runs, args.results, machine, executor, on_done, pixels)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)
     misuse = failures and all(isinstance(failure.error, Misuse) for failure in failures)
@@ -253,6 +256,7 @@ def command_run(args: argparse.Namespace) -> int:
 
 
 def command_study(args: argparse.Namespace) -> int:
+    from devnetlib.report.explanations import explanation_text
     from devnetlib.report.tables import text_table, weights_title
     from devnetlib.study.planning import question_grid, short_grid
     from devnetlib.study.weights import find_imagenet
@@ -271,14 +275,18 @@ def command_study(args: argparse.Namespace) -> int:
     if args.short:
         if chosen.pop("methods"):
             raise Misuse("--short chooses the methods itself; leave out --methods, or --short")
-        runs = short_grid(args.profile, args.weights, **chosen)
+        runs = {False: short_grid(args.profile, args.weights, **chosen)}
     else:
-        runs = [run for name in questions for run in question_grid(name, args.profile, args.weights, **chosen)]
-    print(f"{len(runs)} runs, profile {args.profile}, weights {weights_title(runs[0].weights)}", file=sys.stderr)
-    status = grid(args, runs)[1]
+        runs = {True: [], False: []}  # whether they are explained, too; what is, need not be executed again
+        for name in questions:
+            runs[QUESTIONS[name].pixels] += question_grid(name, args.profile, args.weights, **chosen)
+    every = [run for part in runs.values() for run in part]
+    print(f"{len(every)} runs, profile {args.profile}, weights {weights_title(every[0].weights)}", file=sys.stderr)
+    status = max(grid(args, part, pixels=pixels)[1] for pixels, part in runs.items() if part)
     for question in questions:
+        tell = explanation_text if QUESTIONS[question].pixels and not args.short else text_table
         for dataset in filter(QUESTIONS[question].settings_of, args.datasets):
-            print(text_table(dataset, question, args.profile, args.results))
+            print(tell(dataset, question, args.profile, args.results))
     return status
 
 

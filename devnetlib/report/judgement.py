@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from devnetlib.report.explanations import pixel_aurocs
 from devnetlib.report.paper import Claim, DataRef, Rule, claims, rules
 from devnetlib.report.recomputed import Recomputed, recomputed
 from devnetlib.report.selection import Cell, Metric, cell, published
@@ -25,7 +26,7 @@ def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result | Recomputed]]
     rule = rules()[claim.rule]
     if rule.name == "recomputed":
         return ((PRINTED_TABLES, {"sentence": recomputed(claim.id)}),)
-    if claim.lane not in PROFILE_OF_LANE or claim.measure != "auroc":
+    if claim.lane not in PROFILE_OF_LANE:
         return ()
     found = []
     for number, data in enumerate(claim.datasets):
@@ -39,6 +40,8 @@ def judged(claim: Claim) -> tuple[tuple[DataRef, dict[str, Result | Recomputed]]
 def claim_values(claim: Claim, rule: Rule, data: DataRef) -> dict[str, NDArray[np.float64]]:
     """What a claim compares on a data set, (S, D) by name: what is judged first, then its rivals; empty where runs are
     missing. Where a quantity varies, the runs at its end before those at its start, or the changes of each method."""
+    if claim.measure == "pixel_auroc":
+        return pixel_aurocs(claim_cells(claim, rule, data))
     if claim.vary is None:
         return measured(claim_cells(claim, rule, data), rule)
     start, end = (

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,6 +125,15 @@ def execute_group(group: list[Run], machine: Machine, pixels: bool = False) -> l
         if len(group) == 1:
             return [error.with_traceback(None)]
     return [outcome for run in group for outcome in execute_group([run], machine, pixels)]
+
+
+def is_stored(run: Run, results: Path, pixels: bool = False) -> bool:
+    """Whether there is a scores file of a run; with `pixels` one that is whole and holds them."""
+    if not pixels:
+        return stored.scores_path(results, run).exists()
+    with suppress(stored.DamagedScores):
+        return stored.read(stored.scores_path(results, run), results).pixels is not None
+    return False
 
 
 def read_back(run: Run, results: Path, pixels: bool = False) -> Scores | None:

@@ -67,7 +67,7 @@ def shares(run: Run) -> bool:
     method = detector_class(run.method)
     plain = issubclass(method, TopKDetector) and method.outputs is TopKNetwork.outputs
     one_map = plain and built_options(run.method, run.profile, run.options)["n_scales"] == 1
-    return one_map and run.training.trains == "head" and run.anomalies > 0
+    return one_map and run.training.trains == "head" and run.training.updates > 0 and run.anomalies > 0
 
 
 def heads_of(run: Run) -> int:

@@ -8,6 +8,7 @@ from devnetlib.data.manifests import MANIFESTS, read_table, table_digest
 from devnetlib.data.prepare import rows_of
 from devnetlib.data.splits import draw_partition, shuffled
 from devnetlib.metrics import auroc, average_precision, f1_max
+from devnetlib.pixel_metrics import histograms_of
 from devnetlib.study.results import AXES, DamagedScores, Scores, read, read_partition, stored_paths
 
 
@@ -27,6 +28,7 @@ def check(scores: Scores, root: Path) -> None:
     again."""
     for metric in (auroc, average_precision, f1_max):
         metric(scores.values, scores.labels)
+    check_pixels(scores)
     run, stored = scores.run, read_partition(root, scores.run.dataset, scores.partition)
     committed = MANIFESTS / f"{run.dataset}.csv"
     if not committed.exists():
@@ -40,3 +42,21 @@ def check(scores: Scores, root: Path) -> None:
         drawn = shuffled(drawn)
     if drawn.digest != stored.digest:
         raise DamagedScores(f"{run.key}: its partition is not the one that its numbers draw; run it again")
+
+
+def check_pixels(scores: Scores) -> None:
+    """Raise DamagedScores or ValueError unless every map that a scores file holds measures of was counted over all of
+    its images, and every image that was measured by itself is a test anomaly."""
+    pixels, anomalous = scores.pixels or {"maps": {}, "images": []}, scores.labels == 1
+    try:
+        lengths = {len(one[measure]) for one in pixels["maps"].values() for measure in ("auroc", "average_precision")}
+        counted = {int(h.normal.sum() + h.defect.sum()) for h in map(histograms_of, pixels["maps"].values())}
+        images = anomalous.sum() + pixels.get("normals", 0)
+        whole = lengths <= {len(pixels["images"])} and all(anomalous[pixels["images"]])
+        whole = whole and counted <= {images * pixels.get("edge", 0) ** 2}
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise DamagedScores(
+            f"{scores.run.key}: what it holds of pixels cannot be read ({error!r}); run it again"
+        ) from None
+    if not whole:
+        raise DamagedScores(f"{scores.run.key}: its maps were not counted over its own test images; run it again")

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devnetlib.study.execution import Machine
-from devnetlib.study.grids import warm_caches
-from devnetlib.study.results import scores_path
+from devnetlib.study.grids import is_stored, warm_caches
 from devnetlib.study.runs import Run
 
 GO_ON = "finished runs are stored, the same command goes on with the rest"
@@ -20,14 +19,14 @@ GO_ON = "finished runs are stored, the same command goes on with the rest"
 
 @contextmanager
 def engine(
-    scheduler: str | None, workers: int, runs: list[Run], results: Path, machine: Machine
+    scheduler: str | None, workers: int, runs: list[Run], results: Path, machine: Machine, pixels: bool = False
 ) -> Iterator[Executor | None]:
-    """What executes the runs that are not stored yet: the workers of a scheduler (an address, or `local` for so many
-    workers of this machine), else a pool of so many processes, or None for this process.
+    """What executes the runs that are not stored yet (with `pixels`, not with these): the workers of a scheduler (an
+    address, or `local` for so many workers of this machine), else a pool of so many processes, or None for this one.
 
     The device, and on a cluster much more, is checked first; banks and maps are made before several need them.
     """
-    missing = [run for run in runs if not scores_path(results, run).exists()]
+    missing = [run for run in runs if not is_stored(run, results, pixels)]
     if not missing:
         yield None
         return

@@ -62,8 +62,8 @@ def test_runs_that_are_executed_together_have_the_scores_of_runs_executed_alone(
         assert scores.origin["side_by_side"] == len(runs)
 
 
-@pytest.mark.parametrize("method", ["devnet", "shuffled", "untrained"])
-def test_polluted_runs_and_treatments_have_the_scores_of_runs_executed_alone(small, in_double, method):
+@pytest.mark.parametrize("method", ["devnet", "shuffled"])
+def test_polluted_and_shuffled_runs_have_the_scores_of_runs_executed_alone(small, in_double, method):
     polluted = {"protocol": "contamination:0.2", "contamination": 0.1} if method == "devnet" else {}
     runs = small(method, draws=(0, 1), **polluted)
     for run, outcome in ((run, outcome) for group in companions(runs) for run, outcome in pair_up(group)):
@@ -103,8 +103,8 @@ def test_a_run_with_other_normals_or_another_head_is_executed_alone(small, metho
     assert companions([first, second]) == [[first], [second]]
 
 
-def test_fine_tuned_runs_are_executed_alone(toy_runs):
-    runs = toy_runs(draws=(0, 1))
+def test_fine_tuned_and_untrained_runs_are_executed_alone(toy_runs):
+    runs = [*toy_runs(draws=(0, 1)), *toy_runs("untrained", "quick", draws=(0, 1))]
     assert companions(runs) == [[run] for run in runs]
 
 
