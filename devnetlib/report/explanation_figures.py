@@ -1,0 +1,52 @@
+"""Figures of Q3: maps beside their masks, and detection against localisation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from devnetlib.report.figures import LOOKS, STYLE
+from devnetlib.report.sweeps import Sweep
+
+OUTLINE = "#00E5FF"  # stands out on the inferno map and on grey
+
+
+def trade_off(curves: Mapping[str, Sweep], ax: Axes) -> Axes:
+    """Mean pixel AUROC of the true positives over the F1 of detection, a line a method as the threshold falls, its
+    marker where F1 is largest."""
+    for title, curve in curves.items():
+        colour, marker = LOOKS[title]
+        best = int(np.argmax(curve.f1))
+        ax.plot(curve.f1, curve.pixel_auroc, color=colour, linewidth=1.2)
+        ax.plot(curve.f1[best], curve.pixel_auroc[best], marker, color=colour, markersize=8, label=title)
+    ax.set(xlabel="F1 of detection", ylabel="mean pixel AUROC of the true positives", xlim=(0, 1))
+    ax.legend(fontsize=9, loc="best")
+    return ax
+
+
+def gallery(
+    images: NDArray[np.uint8],
+    masks: NDArray[np.bool_],
+    maps: Mapping[str, NDArray[np.floating[Any]]],
+    titles: Sequence[str],
+) -> Figure:
+    """A row an image: the image with its mask outlined, then a map (N,H,W) in [0, 1] a detector, outlined alike; one
+    colour scale for all."""
+    with plt.rc_context(STYLE):
+        size = (1.75 * (1 + len(maps)) + 0.6, 1.85 * len(images))
+        figure, grid = plt.subplots(len(images), 1 + len(maps), figsize=size, layout="constrained", squeeze=False)
+    for number, (line, title) in enumerate(zip(grid, titles, strict=True)):
+        panels = [(images[number], "gray", 0, 255), *((shown[number], "inferno", 0, 1) for shown in maps.values())]
+        for ax, (values, colours, low, high) in zip(line, panels, strict=True):
+            drawn = ax.imshow(values, cmap=colours, vmin=low, vmax=high)
+            ax.contour(masks[number], levels=[0.5], colors=OUTLINE, linewidths=0.9)
+            ax.set(xticks=[], yticks=[])
+        line[0].set_ylabel(title)
+    for ax, name in zip(grid[0], ["image", *maps], strict=True):
+        ax.set_title(name, fontsize=9)
+    figure.colorbar(drawn, ax=grid, label="saliency, scaled for each image", shrink=0.8)
+    return figure

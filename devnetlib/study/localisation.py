@@ -1,0 +1,120 @@
+"""Q3: `explain` executes a run as `execute` does, and measures how well maps of its detector find the marked pixels."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from devnetlib.data.masks import has_masks, masks_of
+from devnetlib.data.prepare import prepare
+from devnetlib.data.splits import Partition
+from devnetlib.errors import Misuse
+from devnetlib.methods import CONTROLS
+from devnetlib.methods.controls import Probe
+from devnetlib.metrics import auroc, average_precision
+from devnetlib.pixel_metrics import bin_edges, counted
+from devnetlib.study.execution import HERE, Machine, Trained, execute
+from devnetlib.study.faithfulness import faithfulness
+from devnetlib.study.map_kinds import EDGE, Explained, gradient, hill, kinds_of, measured_size
+from devnetlib.study.results import Scores, rounded
+from devnetlib.study.runs import Run
+
+MOST_NORMALS = 60  # test normals whose maps are counted, evenly spaced in the test list: gradients take time
+NEIGHBOURS = np.ones((3, 3))  # pixels that touch at a corner belong to one component
+
+
+def explain(run: Run, machine: Machine = HERE) -> tuple[Scores, Partition]:
+    """Scores of a run as `execute` gives them, with `pixels`; and the partition.
+
+    Raises Misuse where the images have no masks, or where the run has no detector that could be explained.
+    """
+    if isinstance(CONTROLS.get(run.method), Probe):
+        raise Misuse(f"{run.method} looks at whole images: it has no map of pixels")
+    if not has_masks(prepare(run.dataset, run.reading, machine.data_root).table):
+        raise Misuse(f"no image of {run.dataset} has a mask: where its defects lie is not known")
+    return execute(run, machine, with_pixels)
+
+
+def with_pixels(scores: Scores, trained: Trained) -> Scores:
+    """The scores with the measures of every map of the detector, and the seconds that these took."""
+    started = time.perf_counter()
+    pixels = measured(scores, trained)
+    seconds = round(time.perf_counter() - started, 2)
+    return replace(scores, pixels=pixels, origin=scores.origin | {"pixel_seconds": seconds})
+
+
+def measured(scores: Scores, trained: Trained) -> dict[str, Any]:
+    """What a scores file holds of pixels.
+
+    `images`: places in the test list of the anomalous images that have pixels of both kinds; `normals`: how many
+    normal images are counted; `maps`: by name what `of_map` says; `perturbed`: what `faithfulness` says.
+    """
+    tested = trained.rows["test"]
+    anomalous = np.flatnonzero(scores.labels == 1)
+    normals = evenly(np.flatnonzero(scores.labels == 0), MOST_NORMALS)
+    masks = masks_of(trained.data, tested[anomalous], EDGE)
+    marked = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
+    shown = np.r_[anomalous, normals]
+    every = np.concatenate([masks, np.zeros((len(normals), EDGE, EDGE), bool)])
+    maps, orders = {}, {}
+    for name, kind in kinds_of(trained).items():
+        explained = kind(trained, tested[shown])
+        maps[name] = of_map(explained, every, np.flatnonzero(marked))
+        orders[name] = explained.shown[: len(anomalous)][marked]
+    orders |= {"centre": hill(marked.sum())}
+    told = {"edge": EDGE, "images": anomalous[marked].tolist(), "normals": len(normals), "maps": maps}
+    return told | {"perturbed": faithfulness(trained, anomalous[marked], orders)}
+
+
+def evenly(items: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the items, evenly spaced."""
+    return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).astype(int)]
+
+
+def of_map(explained: Explained, masks: np.ndarray, marked: np.ndarray) -> dict[str, Any]:
+    """The measures of one kind of map: of every marked image `auroc` and `average_precision` of the map as it is shown;
+    over all images the `edges` between bins of raw values, and how many pixels lie in each: `normal`, and `components`,
+    a list a connected component."""
+    images = [(explained.shown[place].ravel(), masks[place].ravel()) for place in marked]
+    edges = bin_edges(explained.raw[~masks])
+    components = [
+        counted(raw[region == number], edges).tolist()
+        for raw, mask in zip(explained.raw, masks, strict=True)
+        for region, count in [ndimage.label(mask, NEIGHBOURS)]
+        for number in range(1, count + 1)
+    ]
+    return {
+        "auroc": [round(auroc(*image), 6) for image in images],
+        "average_precision": [round(average_precision(*image), 6) for image in images],
+        "edges": list(rounded(edges)),
+        "normal": counted(explained.raw[~masks], edges).tolist(),
+        "components": components,
+    }
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """N test images with what is marked on them and what explains them, at EDGE px."""
+
+    images: np.ndarray  # grey, uint8 (N,EDGE,EDGE)
+    masks: np.ndarray  # bool (N,EDGE,EDGE)
+    maps: np.ndarray  # gradient maps as they are shown, in [0, 1], (N,EDGE,EDGE)
+
+
+def pictures(run: Run, places: Sequence[int], machine: Machine = HERE) -> Pictures:
+    """Execute a run, and draw the gradient maps of the images at these places of its test list."""
+    drawn = []
+
+    def look(scores: Scores, trained: Trained) -> Scores:
+        rows = trained.rows["test"][list(places)]
+        grey = trained.bank[rows].mean(axis=1, dtype=np.float32)
+        images = np.rint(measured_size(torch.from_numpy(grey))).astype(np.uint8)
+        drawn.append(Pictures(images, masks_of(trained.data, rows, EDGE), gradient(trained, rows).shown))
+        return scores
+
+    execute(run, machine, look)
+    return drawn[0]

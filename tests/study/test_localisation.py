@@ -1,0 +1,150 @@
+"""Runs that are explained: the same image scores, masks in their places, maps by name, and what is stored."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from devnetlib.data.intake import get
+from devnetlib.data.masks import masks_of
+from devnetlib.data.prepare import prepare
+from devnetlib.data.toy import toy_image
+from devnetlib.errors import Misuse
+from devnetlib.pixel_metrics import aupro, histograms_of
+from devnetlib.study import results as stored
+from devnetlib.study.execution import Machine, execute
+from devnetlib.study.faithfulness import REPLACED, ranked
+from devnetlib.study.grids import execute_all, is_stored
+from devnetlib.study.localisation import MOST_NORMALS, evenly, explain, pictures
+from devnetlib.study.map_kinds import EDGE, hill
+from devnetlib.study.planning import plan, question_grid
+from devnetlib.study.verification import check_pixels, faults
+
+ONE = Machine(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def run(toy_runs):
+    (found,) = toy_runs("untrained")
+    return found
+
+
+@pytest.fixture(scope="module")
+def explained(run):
+    return explain(run, ONE)
+
+
+@pytest.fixture(scope="module")
+def cloth(tmp_path_factory):
+    """The data root of a folder of one's own, in which nothing is marked."""
+    root, source = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("source")
+    for kind, defect in (("normal", ""), ("anomaly", "hole")):
+        (source / kind).mkdir()
+        for number in range(24):
+            Image.fromarray(toy_image(number, defect)[0]).save(source / kind / f"{number:02d}.png")
+    get("my/cloth", source, False, root)
+    return root
+
+
+def test_an_explained_run_has_the_image_scores_and_the_key_of_the_run_that_is_not(run, explained):
+    scores, partition = execute(run, ONE)
+    assert scores.score == explained[0].score and scores.run.key == explained[0].run.key
+    assert scores.pixels is None and partition == explained[1]
+
+
+def test_masks_lie_where_the_defects_were_drawn_twice_as_large(toy):
+    rows = np.flatnonzero(toy.table["label"] == 1)[[0, 30, 99]]
+    for row, mask in zip(rows, masks_of(toy, rows, EDGE), strict=True):
+        kind, number = toy.table["id"][row].rsplit("-", 1)
+        drawn = toy_image(int(number), kind)[1]
+        assert np.array_equal(mask, drawn.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_a_normal_image_has_an_empty_mask_and_no_row_gives_no_mask(toy):
+    normals = np.flatnonzero(toy.table["label"] == 0)[:2]
+    assert not masks_of(toy, normals, EDGE).any() and masks_of(toy, normals[:0], EDGE).shape == (0, EDGE, EDGE)
+
+
+def test_every_map_is_measured_on_every_marked_image_and_counted_over_all_pixels(explained):
+    scores, _ = explained
+    pixels = scores.pixels
+    assert set(pixels["maps"]) == {"gradient", "patches", "random network", "centre"}
+    assert pixels["images"] == np.flatnonzero(scores.labels == 1).tolist()
+    for found in pixels["maps"].values():
+        histograms = histograms_of(found)
+        assert len(found["auroc"]) == len(found["average_precision"]) == 90
+        assert histograms.normal.sum() + histograms.defect.sum() == (90 + pixels["normals"]) * EDGE**2
+        assert np.all(np.diff(found["edges"]) >= 0) and 0 < aupro(histograms) < 1
+    check_pixels(scores)
+
+
+def test_random_networks_and_the_hill_stand_with_the_untrained_control_alone(toy_runs):
+    (run,) = toy_runs("flos")
+    assert set(explain(run, ONE)[0].pixels["maps"]) == {"gradient", "patches"}
+
+
+def test_deletion_and_insertion_lie_between_0_and_1_or_are_missing_together(explained):
+    for found in explained[0].pixels["perturbed"]["maps"].values():
+        pairs = list(zip(found["deletion"], found["insertion"], strict=True))
+        assert all(pair == (None, None) or (min(pair) >= 0 and max(pair) <= 1) for pair in pairs)
+
+
+def test_the_most_salient_pixels_are_ranked_first():
+    ranks = ranked(torch.from_numpy(hill(1)), EDGE)[0]
+    replaced = ranks < REPLACED[-1]
+    assert replaced.float().mean() == pytest.approx(0.1, abs=1e-4) and replaced[EDGE // 2, EDGE // 2]
+    assert not replaced[0, 0]
+
+
+def test_at_most_so_many_normals_are_counted_from_all_over_the_list():
+    assert evenly(np.arange(5), MOST_NORMALS).tolist() == [0, 1, 2, 3, 4]
+    chosen = evenly(np.arange(286), MOST_NORMALS)
+    assert len(set(chosen)) == MOST_NORMALS and chosen[[0, -1]].tolist() == [0, 285]
+
+
+def test_a_grid_with_pixels_replaces_stored_runs_that_have_none_and_then_rests(run, tmp_path):
+    execute_all([run], tmp_path, ONE)
+    assert is_stored(run, tmp_path) and not is_stored(run, tmp_path, pixels=True)
+    (scores,), failures = execute_all([run], tmp_path, ONE, pixels=True)
+    path = stored.scores_path(tmp_path, run)
+    written = path.stat().st_mtime_ns
+    assert not failures and scores.pixels and is_stored(run, tmp_path, pixels=True)
+    execute_all([run], tmp_path, ONE, pixels=True)
+    execute_all([run], tmp_path, ONE)
+    assert path.stat().st_mtime_ns == written and stored.read(path, tmp_path).pixels == scores.pixels
+    assert [fault for _, fault in faults(tmp_path)] == [None]
+
+
+@pytest.mark.parametrize("broken", [{"images": [0]}, {"normals": 7}, {"maps": {"gradient": {}}}, {"edge": 112}])
+def test_measures_that_do_not_fit_their_run_are_found(explained, broken):
+    scores, _ = explained
+    with pytest.raises(stored.DamagedScores, match="run it again"):
+        check_pixels(replace(scores, pixels=scores.pixels | broken))
+
+
+def test_images_without_masks_and_probes_are_refused_before_anything_is_trained(cloth, toy_runs):
+    (run,) = plan("my/cloth", "devnet", "smoke", "random", data_root=cloth)
+    with pytest.raises(Misuse, match="no image of my/cloth has a mask"):
+        explain(run, replace(ONE, data_root=cloth))
+    (probe,) = toy_runs("grey")
+    with pytest.raises(Misuse, match="no map of pixels"):
+        explain(probe, ONE)
+
+
+def test_pictures_hold_the_images_at_the_places_asked_for(run, explained):
+    place = explained[0].pixels["images"][3]
+    drawn = pictures(run, [place], ONE)
+    data = prepare("toy")
+    row = data.table.index[data.table["id"] == explained[1].test[place]].to_numpy()
+    assert np.array_equal(drawn.masks, masks_of(data, row, EDGE))
+    assert drawn.images.shape == drawn.maps.shape == (1, EDGE, EDGE) and 0 <= drawn.maps.min() <= drawn.maps.max() <= 1
+
+
+def test_the_question_is_asked_of_sets_with_masks_alone():
+    assert {run.dataset for run in question_grid("q3", "smoke", "random", datasets=["toy"], splits=[0], draws=[0])} == {
+        "toy"
+    }
+    with pytest.raises(Misuse, match="cannot be asked of elpv"):
+        question_grid("q3", "smoke", "random", datasets=["elpv"])
