@@ -336,8 +336,9 @@ def results_document() -> dict[str, Any]:
 
 
 def published_datasets() -> list[str]:
-    """Every published data set, `NAME` in its default reading and `NAME:READING` in another."""
-    found = sorted({(scores.run.dataset, scores.run.reading) for scores in published()})
+    """Every published data set of the paper, `NAME` in its default reading and `NAME:READING` in another."""
+    every = sorted({(scores.run.dataset, scores.run.reading) for scores in published()})
+    found = [(name, reading) for name, reading in every if printed_value(name, "devnet")]
     return [name if reading == in_reading(name)[1] else f"{name}:{reading}" for name, reading in found]
 
 

@@ -156,6 +156,8 @@ QUESTIONS = {
         controls=tuple(row for row in CONTROL_ROWS if row.method == "untrained"),
         settings=(),
         own_settings=dict.fromkeys(("kolektorsdd", "toy"), (TEN_LABELS,)),
+        most_splits=5,
+        draws=range(2),
         pixels=True,
     ),
     "q4": Question(
