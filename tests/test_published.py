@@ -4,10 +4,10 @@ import pytest
 
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
-from devnetlib.report.paper import claim, claims, rules
+from devnetlib.report.paper import claim, rules
 from devnetlib.report.selection import cell, published, seed_spread
 from devnetlib.report.statistics import crossed
-from devnetlib.report.tables import leads
+from devnetlib.report.tables import lead_differences, leads
 from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.results import PUBLISHED
 from devnetlib.study.verification import faults
@@ -100,3 +100,21 @@ def test_top_k_rows_lie_above_their_pooled_counterpart_and_the_nearest_patch_amo
 
 def test_the_file_number_gives_labels_of_elpv_away():
     assert mean("order") > 0.7
+
+
+def test_labels_of_one_class_of_elpv_do_harm_on_the_other():
+    for setting in QUESTIONS["q2"].settings_of("elpv"):
+        over = lead_differences("elpv", "q2", setting=setting)
+        assert over and all(leads["Mahalanobis, no labels"].high < 0 for leads in over.values())
+
+
+def test_devnet_reaches_the_printed_number_with_labels_of_mono_and_not_of_poly():
+    assert (
+        verdict("q2-elpv-mono-devnet-frozen") == "reaches" and verdict("q2-elpv-poly-devnet-frozen") == "does not reach"
+    )
+
+
+@pytest.mark.parametrize("kind", ["mono", "poly"])
+def test_a_label_of_the_same_class_is_worth_more_than_one_of_the_other(kind):
+    difference = seen_against_unseen("elpv", "DevNet", kind)["difference"]
+    assert difference.startswith("+") and "[+" in difference
