@@ -4,6 +4,7 @@ import pytest
 
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
+from devnetlib.report.open_sets import seen_against_unseen
 from devnetlib.report.paper import claim, rules
 from devnetlib.report.selection import cell, published, seed_spread
 from devnetlib.report.statistics import crossed

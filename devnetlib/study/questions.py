@@ -186,7 +186,6 @@ QUESTIONS = {
         settings=budgets(1, 3, 5, 10, 20, 40),
         own_settings={"kolektorsdd": budgets(1, 3, 5, 10, 20)},
         most_splits=5,
-        draws=range(2),
     ),
     "q6": Question(
         "What do undetected anomalies among the training images do to DevNet?",
@@ -196,7 +195,6 @@ QUESTIONS = {
         settings=shares_polluted(0.0, 0.02, 0.05, 0.1, 0.2),
         own_settings={"kolektorsdd": shares_polluted(0.0, 0.025)},
         most_splits=5,
-        draws=range(2),
     ),
 }
 

@@ -22,7 +22,7 @@ def test_labels_pay_from_the_first_number_after_which_the_lead_never_leaves_the_
 def test_a_curve_has_a_point_for_every_setting_with_the_mean_of_its_runs():
     points = curves.curves("elpv", "q5")["DevNet"]
     assert [point.x for point in points] == [setting.anomalies for setting in asked("q5").settings_of("elpv")]
-    assert all(point.low < point.mean < point.high and point.runs == 10 for point in points)
+    assert all(point.low < point.mean < point.high and point.runs == 20 for point in points)
 
 
 def test_what_a_question_varies_is_known_by_its_settings():
