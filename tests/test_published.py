@@ -2,6 +2,7 @@
 
 import pytest
 
+from devnetlib.report.answers import open_set
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
 from devnetlib.report.open_sets import seen_against_unseen
@@ -80,10 +81,12 @@ def test_repeating_only_the_seed_moves_a_row_of_elpv_by_at_most_a_hundredth(meth
 def test_the_readme_quotes_the_published_numbers():
     readme = (PUBLISHED.parents[1] / "README.md").read_text()
     assert numbers()["elpv_laptop_aurocs"] in readme
-    for dataset in ("elpv", "headct", "kolektorsdd"):
+    for dataset in ("elpv", "headct", "kolektorsdd", "brainmri"):
         assert numbers()[f"{dataset}_devnet_auroc"] in readme and numbers()[f"{dataset}_devnet_printed"] in readme
     for method in ("devnet", "mahalanobis"):
         assert f"{cell(published(), 'elpv', method, 'quick').values().mean():.3f}" in readme
+    assert numbers()["brainmri_official_loader_devnet_auroc"] in readme
+    assert all(text in readme for text in open_set().values())
 
 
 def mean(method: str, **options: object) -> float:
