@@ -76,8 +76,8 @@ def check_parameters(namespace: Mapping[str, Any]) -> Request:
                 raise unknown("parameter", name, known)
     check_value("profile", namespace.get("profile"), PROFILES)
     for name in ("dataset", "datasets"):
-        for dataset in str(namespace.get(name, "")).split(",") if name in namespace else ():
-            load_card(in_reading(dataset.strip())[0])
+        for dataset in words(str(namespace.get(name, ""))):
+            load_card(in_reading(dataset)[0])
     for name, least in WHOLE_NUMBERS.items():
         value = namespace.get(name)
         if value is not None and (not isinstance(value, int) or value < least):
