@@ -48,9 +48,9 @@ names = request.datasets or published_datasets()
 # %% tags=["hide-input"]
 from IPython.display import HTML, display
 
-from devnetlib.report.html import claims_table_html, question_tables_html
+from devnetlib.report.html import claims_table_html, question_tables_html, scrolling
 
-HTML(claims_table_html())
+HTML(scrolling(claims_table_html(), "Claims and verdicts"))
 
 # %% [markdown]
 # ## DevNet against print, and against a second measurement

@@ -120,6 +120,8 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
         cell.id = f"c{number:03d}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
+        if "injected-parameters" in (tags := cell.metadata.get("tags", [])):
+            cell.metadata["tags"] = [*tags, "remove-cell"]  # how the book was built is no part of the chapter
     return notebook
 
 

@@ -5,8 +5,6 @@ The package renders a table as HTML; here it is put on the page, in a wrapper of
 wider than the screen.
 """
 
-from html import escape
-
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -14,8 +12,9 @@ from sphinx.util.docutils import SphinxDirective
 
 def in_wrapper(table: str, label: str) -> nodes.raw:
     """The table in a region that scrolls sideways, by keyboard too, and that screen readers announce by `label`."""
-    opening = f'<div class="table-scroll" role="region" tabindex="0" aria-label="{escape(label, quote=True)}">'
-    return nodes.raw("", f"{opening}{table}</div>", format="html")
+    from devnetlib.report.html import scrolling
+
+    return nodes.raw("", scrolling(table, label), format="html")
 
 
 class ResultTable(SphinxDirective):

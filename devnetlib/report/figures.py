@@ -132,8 +132,10 @@ def draw_curves(
         ax.fill_between(at, [p.low for p in points], [p.high for p in points], color=colour, alpha=0.13, linewidth=0)
     if level:
         ax.axhline(level[1], color=COLOURS[level[0]], linestyle=":", label=level[0])
-    ax.set(xlabel=quantity, ylabel="test AUROC", xticks=range(len(values)), xticklabels=[f"{x:g}" for x in values])
-    ax.set_ylim(min(0.5, ax.get_ylim()[0]), 1.0)
+    lowest = [p.low if np.isfinite(p.low) else p.mean for points in curves.values() for p in points]
+    bottom = max(0.5, np.floor(10 * min([*lowest, *([level[1]] if level else [])])) / 10)
+    ax.set(xlabel=quantity, ylabel=f"test AUROC, from {bottom:.1f}", ylim=(bottom, 1.0))
+    ax.set(xticks=range(len(values)), xticklabels=[f"{x:g}" for x in values])
     return ax
 
 

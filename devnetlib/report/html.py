@@ -24,8 +24,14 @@ COLUMNS = ("AUROC", "split means", "sd", "runs")
 
 def tag(name: str, content: str, **attributes: object) -> str:
     """An element whose content is HTML already; `scope_`-like names drop their underscore."""
-    listed = "".join(f' {key.rstrip("_")}="{escape(str(value))}"' for key, value in attributes.items())
+    names = {key: key.rstrip("_").replace("_", "-") for key in attributes}
+    listed = "".join(f' {names[key]}="{escape(str(value))}"' for key, value in attributes.items())
     return f"<{name}{listed}>{content}</{name}>"
+
+
+def scrolling(table: str, label: str) -> str:
+    """A table in a region that scrolls sideways, by keyboard too, and that screen readers announce by `label`."""
+    return tag("div", table, class_="table-scroll", role="region", tabindex=0, aria_label=label)
 
 
 def result_table_html(dataset: str, question: str, setting: Setting | None = None) -> str:
@@ -50,7 +56,7 @@ def question_tables_html(question: str, datasets: Sequence[str]) -> str:
     for dataset in datasets:
         for setting in asked(question).settings_of(dataset):
             title = tag("summary", escape(f"{dataset}, {setting.title}"))
-            inner = tag("div", result_table_html(dataset, question, setting), class_="table-scroll", tabindex=0)
+            inner = scrolling(result_table_html(dataset, question, setting), f"{question} on {dataset}")
             folds.append(tag("details", title + inner, class_="fold"))
     return "".join(folds)
 
