@@ -10,6 +10,8 @@ import pytest
 from api_reference import as_restructured_text, modules
 from results_json import as_json
 
+from devnetlib.report.html import scrolling
+
 BuildPage = Callable[..., Path]
 Pretend = Callable[..., None]
 
@@ -60,6 +62,7 @@ def test_tables_scroll_in_a_region_that_keyboard_and_screen_reader_reach(
 ) -> None:
     pretend(
         "devnetlib.report.html",
+        scrolling=scrolling,
         result_table_html=lambda dataset, question: f"<table><td>{dataset} {question}</td></table>",
         claims_table_html=lambda question: f"<table><td>claims of {question}</td></table>",
     )
