@@ -22,7 +22,7 @@ from devnetlib.embedded.network import NarrowResNet18
 from devnetlib.errors import Incomplete, Misuse
 from devnetlib.evidence.imitation import explained_here, maps_figure, maps_row
 from devnetlib.network import ResNet18
-from devnetlib.report.selection import cell, published, weights_title
+from devnetlib.report.selection import Stored, cell, published, weights_title
 from devnetlib.study.execution import (
     Machine,
     build_detector,
@@ -169,7 +169,8 @@ def test_beside_as_many_runs_from_it_a_table_shows_those_from_imagenet_unless_it
     own = [replace(scores, run=replace(scores.run, weights=embedded.names()["3"])) for scores in usual]
 
     def shown(**asked: str) -> set[str]:
-        return {scores.run.weights for scores in cell(own + usual, "elpv", "devnet", "quick", **asked).runs.values()}
+        found = cell(Stored(own + usual), "elpv", "devnet", "quick", **asked)
+        return {scores.run.weights for scores in found.runs.values()}
 
     assert shown() == {usual[0].run.weights} != shown(weights=embedded.names()["3"]) == {embedded.names()["3"]}
 
