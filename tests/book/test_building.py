@@ -80,7 +80,9 @@ def test_the_last_line_names_the_file_to_open(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        building, "execute_if_changed", lambda source, target, parameters: parameters == {"execute": 0, "profile": "smoke"}
+        building,
+        "execute_if_changed",
+        lambda source, target, parameters: parameters == {"execute": 0, "profile": "smoke"},
     )
     monkeypatch.setattr(building, "build_site", lambda: None)
     assert building.main(["--profile", "smoke"]) == 0
