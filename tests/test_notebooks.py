@@ -11,6 +11,7 @@ from PIL import Image
 
 from devnetlib.data.intake import get
 from devnetlib.data.toy import toy_image
+from devnetlib.study.parameters import assigned
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -20,11 +21,23 @@ def papermill(notebook: Path, folder: Path, *words: str) -> subprocess.Completed
     return subprocess.run(command, cwd=folder, env=dict(os.environ), capture_output=True, text=True)
 
 
+def words_of(notebook: Path, folder: Path) -> list[str]:
+    """Parameters that make a run short, of those that the notebook has: `smoke`, two rows, results of its own."""
+    wanted = {"profile": "smoke", "methods": "devnet,mahalanobis", "results": str(folder / "scores")}
+    known = papermill_parameters(notebook)
+    return [word for name, value in wanted.items() if name in known for word in ("-p", name, value)]
+
+
+def papermill_parameters(notebook: Path) -> set[str]:
+    """The names in the cell tagged `parameters`."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return assigned(next(cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_at_smoke_from_any_folder(notebook, tmp_path):
-    words = ["-p", "results", str(tmp_path / "scores")] if "results = " in notebook.read_text() else []
-    done = papermill(notebook, tmp_path, "-p", "profile", "smoke", *words)
+    done = papermill(notebook, tmp_path, *words_of(notebook, tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
     assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
@@ -40,8 +53,7 @@ def test_a_notebook_runs_on_a_folder_of_your_own(notebook, tmp_path, monkeypatch
         for number in range(count):
             Image.fromarray(toy_image(number, defect)[0]).save(source / kind / f"{number:02d}.png")
     get("my/cloth", source, False, tmp_path / "data")
-    words = ["-p", "results", str(tmp_path / "scores")] if "results = " in notebook.read_text() else []
-    done = papermill(notebook, tmp_path, "-p", "profile", "smoke", "-p", "datasets", "my/cloth", *words)
+    done = papermill(notebook, tmp_path, "-p", "datasets", "my/cloth", *words_of(notebook, tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
 
 
