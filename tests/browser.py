@@ -129,6 +129,8 @@ class Browser:
         """Open an address in a window of this width and colour scheme, and wait until the page has settled."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=phone)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.send("Page.navigate", url="about:blank")
+        self.evaluate("0")  # what the last page still asked for is told now, and is not put down to this one
         self._page = page = Page(url)
         answer = self.send("Page.navigate", url=url)
         if "errorText" in answer:
