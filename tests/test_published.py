@@ -3,6 +3,7 @@
 import pytest
 
 from devnetlib.report.answers import open_set
+from devnetlib.report.curves import FREE, changes, labels_that_pay, leads_along
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
 from devnetlib.report.open_sets import seen_against_unseen
@@ -122,3 +123,15 @@ def test_devnet_reaches_the_printed_number_with_labels_of_mono_and_not_of_poly()
 def test_a_label_of_the_same_class_is_worth_more_than_one_of_the_other(kind):
     difference = seen_against_unseen("elpv", "DevNet", kind)["difference"]
     assert difference.startswith("+") and "[+" in difference
+
+
+def test_no_number_of_labels_pays_on_elpv_five_are_worse_than_none_and_three_pay_on_headct():
+    elpv = leads_along("elpv", "q5", "DevNet")
+    assert labels_that_pay(elpv) is None and elpv[5].high < 0
+    assert labels_that_pay(leads_along("headct", "q5", "DevNet")) == 3
+
+
+def test_a_fifth_of_pollution_costs_every_row_two_to_four_points_on_elpv_and_the_closed_form_most():
+    lost = {title: -values.mean() for title, values in changes("elpv", "q6").items()}
+    assert all(0.02 < loss < 0.045 for loss in lost.values())
+    assert max(lost, key=lost.get) == FREE
