@@ -1,10 +1,11 @@
 """Publish: copy scores from yours to the published ones, whole and checked."""
 
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from devnetlib.study.results import PUBLISHED, Scores, collect, read_partition, write
-from devnetlib.study.verification import check
+from devnetlib.study.verification import check, drawn_again
 
 
 def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], bool] = lambda scores: True) -> list[Path]:
@@ -12,7 +13,8 @@ def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], boo
 
     Raises ValueError for the first one that does not pass `verification.check`: nothing is written then.
     """
+    stored, draws = cache(partial(read_partition, source)), cache(drawn_again)
     chosen = [scores for scores in collect(source) if keep(scores)]
     for scores in chosen:
-        check(scores, source)
-    return [write(scores, read_partition(source, scores.run.dataset, scores.partition), target) for scores in chosen]
+        check(scores, stored(scores.run.dataset, scores.partition), draws)
+    return [write(scores, stored(scores.run.dataset, scores.partition), target) for scores in chosen]

@@ -1,12 +1,14 @@
 """Check published results: every file whole, under its own name, with the partition that its numbers draw, and
 metrics that can be computed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from devnetlib.data.manifests import MANIFESTS, read_table, table_digest
 from devnetlib.data.prepare import rows_of
-from devnetlib.data.splits import draw_partition, shuffled
+from devnetlib.data.splits import Partition, draw_partition, shuffled
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.pixel_metrics import histograms_of
 from devnetlib.study.results import AXES, DamagedScores, Scores, read, read_partition, stored_paths
@@ -14,34 +16,41 @@ from devnetlib.study.results import AXES, DamagedScores, Scores, read, read_part
 
 def faults(root: Path) -> Iterator[tuple[Path, str | None]]:
     """Each scores file under `root` with what is wrong with it, or None."""
+    partitions, draws = cache(read_partition), cache(drawn_again)  # one partition serves many runs
     for path in stored_paths(root):
         try:
-            check(read(path, root), root)
+            scores = read(path, root, partitions)
+            check(scores, partitions(root, scores.run.dataset, scores.partition), draws)
             yield path, None
         except (DamagedScores, ValueError) as error:
             yield path, str(error)
 
 
-def check(scores: Scores, root: Path) -> None:
-    """Raise DamagedScores or ValueError unless the metrics can be computed and the partition is the one that the
-    run's numbers draw
-    again."""
+def check(scores: Scores, stored: Partition, draws: Callable[..., tuple[str, Partition] | None]) -> None:
+    """Raise DamagedScores or ValueError unless the metrics can be computed and the stored partition is the one that
+    the run's numbers draw again; `draws` is `drawn_again` or what remembers it."""
     for metric in (auroc, average_precision, f1_max):
         metric(scores.values, scores.labels)
     check_pixels(scores)
-    run, stored = scores.run, read_partition(root, scores.run.dataset, scores.partition)
-    committed = MANIFESTS / f"{run.dataset}.csv"
-    if not committed.exists():
+    if (found := draws(**{name: getattr(scores.run, name) for name in AXES})) is None:
         return
-    table = rows_of(run.dataset, run.reading, read_table(committed))
-    if scores.origin["image_table"] != table_digest(table):
-        raise DamagedScores(f"{run.key}: made from another image table than the committed one; run it again")
-    axes = {name: getattr(run, name) for name in AXES}
-    drawn = draw_partition(table, **axes)
+    table, drawn = found
+    if scores.origin["image_table"] != table:
+        raise DamagedScores(f"{scores.run.key}: made from another image table than the committed one; run it again")
     if stored.made_of.get("treatment") == "shuffled":
         drawn = shuffled(drawn)
     if drawn.digest != stored.digest:
-        raise DamagedScores(f"{run.key}: its partition is not the one that its numbers draw; run it again")
+        raise DamagedScores(f"{scores.run.key}: its partition is not the one that its numbers draw; run it again")
+
+
+def drawn_again(dataset: str, reading: str, **axes: Any) -> tuple[str, Partition] | None:
+    """The digest of a data set's committed table in a reading, and the partition that the other numbers draw from it;
+    None where no table is committed."""
+    committed = MANIFESTS / f"{dataset}.csv"
+    if not committed.exists():
+        return None
+    table = rows_of(dataset, reading, read_table(committed))
+    return table_digest(table), draw_partition(table, dataset=dataset, reading=reading, **axes)
 
 
 def check_pixels(scores: Scores) -> None:
