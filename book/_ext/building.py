@@ -12,14 +12,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available
+from tqdm import tqdm
 
 BOOK = ROOT / "book"
 SITE = BOOK / "_build" / "html"
+MOST_AT_ONCE = 4  # notebooks; each kernel with torch holds a gigabyte
 # What the theme and its extensions ship and no page asks for.
 UNUSED = (".buildinfo", "_static/locales", "_static/**/*.map", "_static/**/*.scss")
 
@@ -29,20 +33,35 @@ class BuildFailed(Exception):
 
 
 @contextmanager
-def step(name: str) -> Iterator[list[str]]:
-    """Print the step's name, and when it is done the seconds and whatever was appended to the list it yields."""
+def step(name: str) -> Iterator[None]:
+    """Print the step's name, and when it is done the seconds."""
     print(f"{name} ...", end="", flush=True)
-    started, remarks = time.monotonic(), []
+    started = time.monotonic()
     try:
-        yield remarks
+        yield
     except BaseException:
         print(" failed", flush=True)
         raise
-    print(f" {', '.join([*remarks, f'{time.monotonic() - started:.0f} s'])}", flush=True)
+    print(f" {time.monotonic() - started:.0f} s", flush=True)
+
+
+def timed(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[str, float]:
+    """Bring one executed copy up to date; what happened, and the seconds it took."""
+    started = time.monotonic()
+    ran = execute_if_changed(source, target, parameters)
+    return "executed" if ran else "unchanged", time.monotonic() - started
+
+
+def processes() -> Executor:
+    """Processes that execute notebooks side by side: papermill changes its process's folder and environment."""
+    return ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE), get_context("spawn"))
 
 
 def execute_notebooks(parameters: dict[str, Any]) -> None:
-    """Bring the executed copies in `book/notebooks/` up to date, and remove those whose notebook is gone."""
+    """Bring the executed copies in `book/notebooks/` up to date, and remove those whose notebook is gone.
+
+    Raises NotebookFailed for the first that stopped; those that run beside it end, the others are not begun.
+    """
     sources, folder = sorted((ROOT / "notebooks").glob("*.ipynb")), BOOK / "notebooks"
     if not heavy_available():
         missing = " or ".join(HEAVY_NEEDS)
@@ -50,10 +69,16 @@ def execute_notebooks(parameters: dict[str, Any]) -> None:
     for copy in folder.glob("*.*"):
         if copy.is_file() and copy.stem not in {source.stem for source in sources}:
             copy.unlink()
-    for number, source in enumerate(sources, start=1):
-        with step(f"notebook {number} of {len(sources)}: {source.stem}") as remarks:
-            ran = execute_if_changed(source, folder / source.name, parameters)
-            remarks.append("executed" if ran else "unchanged")
+    with processes() as pool, tqdm(total=len(sources), desc="notebooks", unit="notebook", disable=None) as bar:
+        begun = {pool.submit(timed, source, folder / source.name, parameters): source.stem for source in sources}
+        for done in as_completed(begun):
+            try:
+                happened, seconds = done.result()
+            except NotebookFailed:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+            bar.write(f"notebook {begun[done]}: {happened}, {seconds:.0f} s", file=sys.stdout)
+            bar.update()
 
 
 def jupyter_book(output: Path) -> Path:

@@ -72,10 +72,12 @@ def accepted(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def own_kernel_settings() -> Iterator[None]:
-    """Let kernels import this repository, and keep them out of the user's Jupyter and IPython folders.
+def own_kernel_settings() -> Iterator[Config]:
+    """Let kernels import this repository, keep them out of the user's Jupyter and IPython folders, and yield what
+    connects one through a socket of its own: over TCP every kernel prints a warning, and by default all that are
+    started in one folder at once would share a socket's name.
 
-    The folder's path is short, since the name of a socket, which lies in it, may have 107 characters.
+    The folder's path is short, since the name of a socket may have 107 characters.
     """
     with TemporaryDirectory(prefix="nb") as folder:
         search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -83,7 +85,7 @@ def own_kernel_settings() -> Iterator[None]:
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:
-            yield
+            yield Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/socket"}})
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -91,7 +93,7 @@ def own_kernel_settings() -> Iterator[None]:
 
 def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
     """Execute `notebook` into `copy`, heavy cells only where they can run; NotebookFailed where a cell raises."""
-    with own_kernel_settings():
+    with own_kernel_settings() as connection:
         try:
             papermill.execute_notebook(
                 str(notebook),
@@ -101,7 +103,7 @@ def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
                 language="python",
                 progress_bar=False,
                 cwd=str(ROOT),
-                config=Config({"KernelManager": {"transport": "ipc"}}),  # over TCP every kernel prints a warning
+                config=connection,
                 skip_cells_with_tag="" if heavy_available() else HEAVY,
                 shutdown_kernel="immediate",  # the polite way interrupts a kernel that is done, and it complains
             )

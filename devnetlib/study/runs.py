@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from devnetlib import embedded
@@ -132,7 +132,7 @@ class Run:
 
     def as_json(self) -> dict[str, Any]:
         """The form in which it is stored."""
-        return asdict(self) | {"options": dict(sorted(self.options.items()))}
+        return vars(self) | {"training": dict(vars(self.training)), "options": dict(sorted(self.options.items()))}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Run":
