@@ -351,6 +351,7 @@ def command_publish(args: argparse.Namespace) -> int:
 
 
 def command_verify(args: argparse.Namespace) -> int:
+    from devnetlib.study.results import scores_digest
     from devnetlib.study.verification import faults
 
     if not args.results.is_dir():
@@ -361,9 +362,9 @@ def command_verify(args: argparse.Namespace) -> int:
     wrong = {str(path): fault for path, fault in checked if fault}
     sound = len(checked) - len(wrong)
     summary = f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition of their run"
-    print(
-        json.dumps({"checked": len(checked), "faults": wrong}) if args.json else "\n".join([*wrong.values(), summary])
-    )
+    digest = scores_digest(args.results)
+    told = "\n".join([*wrong.values(), summary, f"digest of all scores: {digest}"])
+    print(json.dumps({"checked": len(checked), "faults": wrong, "digest": digest}) if args.json else told)
     return int(bool(wrong) or not checked)
 
 

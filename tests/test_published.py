@@ -1,18 +1,22 @@
 """What the chapter on Q1 says in words holds in the published scores."""
 
+from dataclasses import replace
+
 import pytest
 
+from devnetlib.report import answers, tables
 from devnetlib.report.answers import open_set
 from devnetlib.report.curves import FREE, changes, labels_that_pay, leads_along
+from devnetlib.report.html import result_table_html
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
 from devnetlib.report.open_sets import seen_against_unseen
 from devnetlib.report.paper import claim, rules
-from devnetlib.report.selection import cell, published, seed_spread
+from devnetlib.report.selection import Stored, cell, published, seed_spread
 from devnetlib.report.statistics import crossed
-from devnetlib.report.tables import lead_differences, leads
+from devnetlib.report.tables import lead_differences, leads, row_cell
 from devnetlib.study.questions import QUESTIONS
-from devnetlib.study.results import PUBLISHED
+from devnetlib.study.results import PUBLISHED, collect, read_partition, write
 from devnetlib.study.verification import faults
 
 
@@ -26,6 +30,23 @@ def test_every_published_file_is_whole_and_its_partition_is_drawn_again():
     checked = dict(faults(PUBLISHED))
     assert len(checked) >= 160
     assert not [fault for fault in checked.values() if fault]
+
+
+def test_another_digit_of_a_published_score_changes_the_page_of_results(tmp_path, monkeypatch):
+    scores = row_cell(published(), "headct", QUESTIONS["q1"], QUESTIONS["q1"].rows[0], "quick").any
+    monkeypatch.setattr(answers, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(tables, "published", lambda: Stored(collect(tmp_path)))
+    highest = scores.score.index(max(scores.score))  # an anomaly's, nearly always, and 1 of few
+
+    def page(value: float) -> tuple[str, str]:
+        changed = (*scores.score[:highest], value, *scores.score[highest + 1 :])
+        write(replace(scores, score=changed), read_partition(PUBLISHED, "headct", scores.partition), tmp_path)
+        return answers.verdict_counts()["digest"], result_table_html("headct", "q1")
+
+    before, last_digit, first_digit = page(scores.score[highest]), page(scores.score[highest] + 1e-6), page(0.0)
+    assert len({before[0], last_digit[0], first_digit[0]}) == 3  # the digest at the head of the page
+    same_table = before[1] == first_digit[1]
+    assert not same_table  # where the order of the scores is another
 
 
 def test_the_frozen_head_reaches_the_printed_number_on_elpv():

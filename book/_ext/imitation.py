@@ -1,6 +1,6 @@
-"""`{imitation-table}`: how near the embedded trunk comes to what it imitates. `{imitation-scores}`: what that does to
-the AUROC. `{imitation-maps}`: maps of both side by side, where torch and ImageNet weights are at hand while the book is
-built, else a line that says so."""
+"""The embedded trunk on a page: `{imitation-table}`, how near it comes to what it imitates; `{imitation-scores}`, what
+that does to the AUROC; `{imitation-savings}`, what it saves of time; `{imitation-maps}`, maps of both side by side,
+where torch and ImageNet weights are at hand while the book is built, else a line that says so."""
 
 from pathlib import Path
 
@@ -37,6 +37,15 @@ class ImitationScores(SphinxDirective):
         return [in_wrapper(scores_table_html(), "AUROC with the embedded trunk and with ImageNet weights")]
 
 
+class ImitationSavings(SphinxDirective):
+    """Seconds of the maps with it and with ResNet-18."""
+
+    def run(self) -> list[nodes.Node]:
+        from devnetlib.report.imitations import savings_table_html
+
+        return [in_wrapper(savings_table_html(), "Seconds to compute maps with the embedded trunk and with ResNet-18")]
+
+
 class ImitationMaps(Figure):
     """A figure whose picture and alternative text come from the package."""
 
@@ -68,5 +77,6 @@ def drawn(target: Path) -> str | None:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("imitation-table", ImitationTable)
     app.add_directive("imitation-scores", ImitationScores)
+    app.add_directive("imitation-savings", ImitationSavings)
     app.add_directive("imitation-maps", ImitationMaps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,6 +42,7 @@ def numbers() -> dict[str, str]:
     phases = made["recipe"]["phases"]
     texts = {
         "megabytes": f"{told['file']['bytes'] / 1e6:.1f}",
+        "teacher_megabytes": f"{4 * told['network']['teacher_parameters'] / 1e6:.1f}",
         "parameters": f"{told['network']['parameters'] / 1e6:.2f} million",
         "teacher_parameters": f"{told['network']['teacher_parameters'] / 1e6:.2f} million",
         "widths": ", ".join(map(str, told["network"]["widths"].values())),

@@ -9,6 +9,7 @@ from devnetlib.report.paper import claim
 from devnetlib.report.selection import Stored, published, weights_title
 from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
 from devnetlib.study.questions import Question, asked
+from devnetlib.study.results import PUBLISHED, scores_digest
 
 
 def mean_text(question: Question, dataset: str, title: str, number: int = 0) -> str:
@@ -92,7 +93,8 @@ def how_made(stored: Stored, question: str, profile: str) -> str:
 
 
 def verdict_counts() -> dict[str, str]:
-    """How many runs are published, how many claims are judged, and how the verdicts fall out."""
+    """How many runs are published, the digest of their scores, how many claims are judged, and how the verdicts fall
+    out."""
     records = verdict_records()
     counts = Counter(verdict["verdict"] for record in records for verdict in record["verdicts"])
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
@@ -102,4 +104,5 @@ def verdict_counts() -> dict[str, str]:
         "claims": str(len(records)),
         "measured": str(judged_ones),
         "verdicts": told,
+        "digest": scores_digest(PUBLISHED),
     }

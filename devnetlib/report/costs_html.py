@@ -90,7 +90,9 @@ def growth_html() -> str:
 def growth_rows(record: dict) -> list[list[str]]:
     """The lines of `growth_html`."""
     rows = [(f"decode {part['images']} images", part["decode"]) for part in record["preparing"]]
-    rows += [(f"maps of {part['images']} images", part["maps"]) for part in record["preparing"]]
+    for kind, words in (("maps", ""), ("embedded", ", embedded trunk")):
+        timed = [part for part in record["preparing"] if kind in part]
+        rows += [(f"maps of {part['images']} images{words}", part[kind]) for part in timed]
     rows += [(f"a command: {grid_words(part)}", part["seconds"]) for part in record["growing"]]
     rows += [("import devnetlib", record["starting"]["import"]), ("--help", record["starting"]["help"])]
     rows += [("rebuild the book", record["book"])] if record["book"] else []

@@ -7,6 +7,7 @@ from typing import Any
 from devnetlib.report.judgement import NOT_MEASURED, judged, verdict_lines
 from devnetlib.report.paper import Claim, claims
 from devnetlib.report.tables import (
+    COLUMNS,
     GROUPS,
     MISSING,
     leads,
@@ -18,8 +19,6 @@ from devnetlib.report.tables import (
     weights_line,
 )
 from devnetlib.study.questions import Setting, asked
-
-COLUMNS = ("AUROC", "split means", "sd", "runs")
 
 
 def tag(name: str, content: str, **attributes: object) -> str:

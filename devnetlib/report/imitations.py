@@ -1,37 +1,42 @@
-"""Published scores with the embedded trunk beside those with ImageNet weights, paired over splits and draws."""
+"""Published scores without ImageNet weights beside those with them, paired over splits and draws, and what the embedded
+trunk saves."""
+
+from typing import Any
 
 import pandas as pd
 
 from devnetlib import embedded
+from devnetlib.report.costs import records
 from devnetlib.report.html import tag
 from devnetlib.report.selection import IMAGENET, Cell, published
 from devnetlib.report.statistics import paired
 from devnetlib.report.tables import CONFIDENCE, published_datasets, row_cell
-from devnetlib.study.questions import Row, asked
+from devnetlib.study.questions import GROUPED, Row, Setting, asked
+
+INSTEAD = {"embedded": set(embedded.names().values()), "random": {"random"}}
 
 
 def imitation_records() -> pd.DataFrame:
-    """A line a data set and row of Q1 that is fully published with both: mean AUROC with either, and the difference
-    (embedded - ImageNet) with its interval."""
-    lines = []
+    """A line a data set, setting and row of Q1 that is fully published with ImageNet weights and with others: mean
+    AUROC with either, and the difference (others - ImageNet) with its interval."""
+    question, lines = asked("q1"), []
     for dataset in published_datasets():
-        for row in asked("q1").all_rows:
-            theirs, ours = both(dataset, row)
-            if theirs.complete and ours.complete:
-                lines.append((dataset, row.title, *compared(theirs, ours)))
-    columns = ["data set", "method", "ImageNet", "embedded", "difference"]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[:2])
+        for setting in question.settings_of(dataset):
+            for row in question.all_rows:
+                theirs = with_weights(dataset, row, setting, {IMAGENET})
+                for weights, names in INSTEAD.items():
+                    ours = with_weights(dataset, row, setting, names)
+                    if theirs.complete and ours.complete:
+                        place = f"{dataset}, grouped" if setting == GROUPED else dataset
+                        lines.append((place, row.title, weights, *compared(theirs, ours)))
+    columns = ["data set", "method", "weights", "ImageNet", "these", "difference"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
 
 
-def both(dataset: str, row: Row) -> tuple[Cell, Cell]:
-    """The published runs of a row of Q1 with ImageNet weights, and with the embedded trunk."""
-    trunk = set(embedded.names().values())
-    found = [row_cell(published(), dataset, asked("q1"), row, "quick", weights=name) for name in (IMAGENET, *trunk)]
-    theirs, ours = (
-        next((runs for runs in found if runs.runs and runs.any.run.weights in names), Cell({}))
-        for names in ({IMAGENET}, trunk)
-    )
-    return theirs, ours
+def with_weights(dataset: str, row: Row, setting: Setting, names: set[str]) -> Cell:
+    """The published runs of a row of Q1 with weights of one of these names; empty where there are none."""
+    found = (row_cell(published(), dataset, asked("q1"), row, "quick", setting, weights=name) for name in names)
+    return next((cell for cell in found if cell.runs and cell.any.run.weights in names), Cell({}))
 
 
 def compared(theirs: Cell, ours: Cell) -> tuple[str, str, str]:
@@ -43,8 +48,30 @@ def compared(theirs: Cell, ours: Cell) -> tuple[str, str, str]:
 def scores_table_html() -> str:
     """`imitation_records` for a page."""
     words = (
-        "Mean AUROC of the published runs with either, frozen lane, ten labelled anomalies, and the difference "
-        "embedded − ImageNet over the same splits and draws with its 95 % interval."
+        "Mean AUROC of the published runs with ImageNet weights and with these, frozen lane, ten labelled anomalies, "
+        "and the difference these − ImageNet over the same splits and draws with its 95 % interval."
     )
-    frame = imitation_records().reset_index()
-    return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes="results")
+    return page_table(imitation_records().reset_index(), words)
+
+
+def savings_records() -> pd.DataFrame:
+    """A line a machine of the committed records and a number of images: seconds of the maps with either network, and
+    how many times as fast the embedded trunk is."""
+    lines = [
+        (record["device"], part["images"], part["maps"], part["embedded"], part["maps"] / part["embedded"])
+        for record in records()
+        for part in record.get("preparing", [])
+        if "embedded" in part
+    ]
+    return pd.DataFrame(lines, columns=["machine", "images", "ResNet-18, s", "embedded, s", "ratio"])
+
+
+def savings_table_html() -> str:
+    """`savings_records` for a page."""
+    words = "Seconds to compute the maps of ELPV cells, 224 pixels, by ResNet-18 up to stage 3 and by the trunk."
+    return page_table(savings_records(), words, float_format="{:.1f}".format)
+
+
+def page_table(frame: pd.DataFrame, words: str, **options: Any) -> str:
+    """A table under its caption."""
+    return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes="results", **options)

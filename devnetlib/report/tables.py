@@ -235,15 +235,19 @@ def printed_text(value: dict[str, float] | None) -> str:
     return f"{value['mean']:.3f} ± {value['sd']:.3f}" if value else MISSING
 
 
+COLUMNS = ("AUROC", "split means", "sd", "runs", "seconds")
+
+
 def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
-    """The columns of a summary as text; every one marked where there is none."""
+    """The columns of a summary as text, seconds being a run's; every one marked where there is none."""
     if value is None:
-        return dict.fromkeys(("AUROC", "split means", "sd", "runs"), MISSING)
+        return dict.fromkeys(COLUMNS, MISSING)
     return {
         "AUROC": f"{value['auroc']:.3f}",
         "split means": f"{value['split_low']:.3f} to {value['split_high']:.3f}",
         "sd": f"{value['sd']:.3f}" if value["sd"] is not None else MISSING,
         "runs": str(value["runs"]),
+        "seconds": f"{value['seconds']:.1f}",
     }
 
 

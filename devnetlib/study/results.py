@@ -7,6 +7,7 @@ Metrics are never stored; they are computed on reading. Files are written to a t
 whatever bears a final name is whole.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -153,6 +154,15 @@ def stored_paths(root: Path) -> Iterator[Path]:
         for path in sorted(root.glob("*/**/*.json"))
         if path.relative_to(root).parts[0] != "partitions" and not path.name.startswith(".")
     )
+
+
+def scores_digest(root: Path) -> str:
+    """12 hex digits over the names and contents of all scores files under a results folder: another digit in any of
+    them gives others."""
+    digest = hashlib.sha256()
+    for path in stored_paths(root):
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def collect(root: Path) -> list[Scores]:

@@ -194,18 +194,24 @@ def frozen_seconds(case: Case, updates: int) -> dict[str, Any]:
 
 
 def decoding(case: Case) -> list[dict[str, float]]:
-    """Seconds to decode images into a bank and to compute their maps, by the number of images."""
-    setting = Setting(case.at(224), "quick", "random")
-    detector, _ = build_detector(setting.run, setting.machine)
-    device, found = setting.machine.torch_device(), []
-    for images in (64, 128, 256):
-        table = setting.data.table.iloc[:images]
+    """Seconds to decode images into a bank and to compute their maps, with ResNet-18 and with the embedded trunk, by
+    the number of images; the last is the whole data set."""
+    settings = {
+        "maps": Setting(case.at(224), "quick", "random"),
+        "embedded": Setting(case.at(224), "quick", "embedded"),
+    }
+    backbones = {name: build_detector(one.run, one.machine)[0] for name, one in settings.items()}
+    setting, found = settings["maps"], []
+    device, table = setting.machine.torch_device(), setting.data.table
+    for images in (64, 128, 256, len(table)):
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            bank = image_bank(table, setting.data.root, setting.run.training.pixels, Path(folder))
-            decoded = time.perf_counter()
-            compute_maps(detector.backbone, Pixels(bank, device, 0.0, np.random.default_rng(0)), detector.taps)
-            found.append({"images": len(table), "decode": decoded - started, "maps": time.perf_counter() - decoded})
+            bank = image_bank(table.iloc[:images], setting.data.root, setting.run.training.pixels, Path(folder))
+            found.append({"images": images, "decode": time.perf_counter() - started})
+            for name, detector in backbones.items():
+                started = time.perf_counter()
+                compute_maps(detector.backbone, Pixels(bank, device, 0.0, np.random.default_rng(0)), detector.taps)
+                found[-1][name] = time.perf_counter() - started
     return found
 
 
