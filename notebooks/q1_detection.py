@@ -132,7 +132,7 @@ for name in request.datasets:
 # %% [markdown]
 # ## The figures
 
-# %% mystnb={"figure": {"caption": "Published runs on ELPV, a point each, the mean as a bar; the dashed line is the number that the paper prints for DevNet, fine-tuned.", "name": "fig-q1-runs"}, "image": {"alt": "AUROC of every published run, a row a method: DevNet, FLOS, cross-entropy, Mahalanobis and nearest patch lie around the printed 0.846, MINNS, Deep SAD, KDAD and Deep SVDD to the left of it, grey level, file number and the treatments further left; image size is at chance."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Published runs on ELPV, a point each, the mean as a bar; the dashed line is the number that the paper prints for DevNet, fine-tuned.", "name": "fig-q1-runs"}, "image": {"alt": "AUROC of every published run, a row a method: DevNet, FLOS, cross-entropy, Mahalanobis and nearest patch lie around the printed {{ elpv_devnet_printed }}, MINNS, Deep SAD, KDAD and Deep SVDD to the left of it, grey level, file number and the treatments further left; image size is at chance."}} tags=["hide-input"]
 import matplotlib.pyplot as plt
 
 from devnetlib.report.figures import axes, published_values, run_points

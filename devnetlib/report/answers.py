@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from devnetlib.report.curves import FREE, Point, changes, curves, labels_that_pay, leads_along
+from devnetlib.report.curves import FREE, Point, changes, curves, labels_that_pay, leads_along, top_k_curve
 from devnetlib.report.judgement import judged, verdict_records
 from devnetlib.report.pairs import row_differences
 from devnetlib.report.paper import claim
@@ -31,12 +31,14 @@ def open_set(dataset: str = "elpv") -> dict[str, str]:
 
 
 def ablation() -> dict[str, str]:
-    """Q4: the means on ELPV, and on how many of the published data sets DevNet is shown to be better than DS."""
+    """Q4: the means on ELPV, those of DevNet by the share of the patches in percent, and on how many of the published
+    data sets DevNet is shown to be better than DS."""
     of = asked("q4")
     titles = {"devnet": "DevNet", "ds": "DS", "patch_ds": "Patch-DS", "rep": "Rep"}
     leads = [row_differences(name, "q4", "DevNet", ["DS"]) for name in published_datasets()]
     verdicts = [lead["DS"].low > 0 for lead in leads if lead]
     means = {f"elpv_{name}": mean_text(of, "elpv", title) for name, title in titles.items()}
+    means |= {f"elpv_k_{found.x:.0%}".rstrip("%"): value(found) for found in top_k_curve("elpv")}
     return means | {"ds_holds": str(sum(verdicts)), "ds_sets": str(len(verdicts))}
 
 

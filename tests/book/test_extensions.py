@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numbers_in_prose
 import offline_math
 import pytest
 from api_reference import as_restructured_text, modules
@@ -38,6 +40,18 @@ def test_a_number_that_is_not_computed_fails_the_build(build_page: BuildPage, pr
     pretend("devnetlib.evidence.imitation_page", numbers=dict)
     with pytest.raises(AssertionError, match="'aurok' is undefined"):
         build_page("# Title\n\nIt reaches {{ aurok }}.\n", "numbers_in_prose")
+
+
+def test_a_number_is_put_into_the_alternative_text_of_a_notebook_and_into_nothing_else_of_it(monkeypatch) -> None:
+    warned = []
+    monkeypatch.setattr(numbers_in_prose.logger, "warning", lambda *words: warned.append(words))
+    known = SimpleNamespace(myst_substitutions={"auroc": "0.861"})
+    app = SimpleNamespace(config=known, env=SimpleNamespace(doc2path=lambda name: f"{name}.ipynb"))
+    cells = ['{"alt": "it is \\"high\\", {{ auroc }}"}', '{"source": "{{ auroc }}"}', '{"alt": "{{ aurok }}"}']
+    source = ["\n".join(cells)]
+    numbers_in_prose.fill_alternatives(app, "q1", source)
+    assert source[0].splitlines() == ['{"alt": "it is \\"high\\", 0.861"}', *cells[1:]]
+    assert [words[-1] for words in warned] == ["aurok"]
 
 
 def test_mathematics_is_loaded_from_the_site_alone(build_page: BuildPage) -> None:
