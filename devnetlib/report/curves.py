@@ -120,6 +120,19 @@ def changes(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
     return found
 
 
+def kept_more(dataset: str, question: str, title: str = "DevNet") -> dict[str, Difference]:
+    """How much more of its AUROC one row keeps than each other: the difference of their `changes`, paired."""
+    found = changes(dataset, question)
+    mine = found.pop(title, None)
+    return {} if mine is None else {other: paired(mine, values, CONFIDENCE) for other, values in found.items()}
+
+
+def kept_more_table(datasets: Iterable[str], question: str) -> pd.DataFrame:
+    """`kept_more` of DevNet as text, a row a method and a column a data set."""
+    columns = {name: {other: kept.text for other, kept in kept_more(name, question).items()} for name in datasets}
+    return pd.DataFrame(columns).fillna(MISSING)
+
+
 def change_table(datasets: Iterable[str], question: str) -> pd.DataFrame:
     """The changes as text, a row a method and a column a data set, each with its interval."""
     columns = {
