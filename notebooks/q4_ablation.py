@@ -24,7 +24,7 @@ from devnetlib.report.answers import ablation
 Markdown(
     "**Scoring patches and keeping the largest tenth is what helps.** On ELPV, frozen lane: DevNet {elpv_devnet}, the mean of all signed patch scores (DS) {elpv_ds}, "
     "every patch under its image's label (Patch-DS) {elpv_patch_ds}, no score unit (Rep) {elpv_rep}. "
-    "DevNet is shown to be better than DS on {ds_holds} of {ds_sets} data sets (BrainMRI is one).".format(**ablation())
+    "It is shown to be above DS on {ds_holds} of {ds_sets} data sets (BrainMRI is one).".format(**ablation())
 )
 
 # %% [markdown]
