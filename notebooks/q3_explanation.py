@@ -135,7 +135,8 @@ for name in names:
 # %% [markdown]
 # ## The figures
 #
-# A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**.
+# A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**. The maps are drawn anew on the
+# machine that shows this page, with the weights of the runs where it has them, else with the embedded trunk.
 
 # %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; rows by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three rows of one image and five maps. In the best and the median row, a hole and a scratch of the toy, all trained detectors gather on the outlined defect and spread beyond it; in the worst row, four misprinted diamonds, they find one or two of the four. The untrained head marks the defect and flawless diamonds as well."}} tags=["heavy", "hide-input"]
 import matplotlib.pyplot as plt
@@ -143,10 +144,11 @@ import matplotlib.pyplot as plt
 from devnetlib.report.explanation_figures import gallery
 from devnetlib.report.explanations import best_median_worst, first_runs
 from devnetlib.study.localisation import pictures
+from devnetlib.study.planning import with_weights_at_hand
 
 if firsts := first_runs(explained(stored), names, profile):
     places = best_median_worst(next(iter(firsts.values())))
-    drawn = {title: pictures(scores.run, places) for title, scores in firsts.items()}
+    drawn = {title: pictures(with_weights_at_hand(scores.run), places) for title, scores in firsts.items()}
     one = next(iter(drawn.values()))
     maps = {title: picture.maps for title, picture in drawn.items()}
     gallery(one.images, one.masks, maps, ["best", "median", "worst"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from devnetlib import embedded
 from devnetlib.data.manifests import Card, in_reading, load_card
 from devnetlib.data.splits import read_protocol
 from devnetlib.errors import Misuse, unknown
@@ -208,6 +209,14 @@ def typed_option(name: str, value: Any, default: Any) -> Any:
         return words[value.lower()] if words and isinstance(value, str) else kind(value)
     except (KeyError, ValueError):
         raise Misuse(f"option {name}={value}: expected {kind.__name__}, as in {name}={default}") from None
+
+
+def with_weights_at_hand(run: Run) -> Run:
+    """The run, or where its weights can neither be loaded nor made here the same with those that its lane starts from
+    here: another run, with other scores."""
+    if run.weights in {"none", "random", *embedded.names().values()}:
+        return run
+    return replace(run, weights=weights_name(run.method, run.profile, run.options, None))
 
 
 def weights_name(method: str, profile: str, options: Mapping[str, Any], weights: str | None) -> str:

@@ -9,8 +9,9 @@ import pytest
 from devnetlib.data.layouts.folder import facts
 from devnetlib.data.manifests import load_card
 from devnetlib.errors import Misuse
+from devnetlib.report.selection import IMAGENET
 from devnetlib.study.parameters import check_parameters
-from devnetlib.study.planning import plan, question_grid, short_grid
+from devnetlib.study.planning import plan, question_grid, short_grid, with_weights_at_hand
 from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
 
@@ -213,3 +214,13 @@ def test_grouped_runs_are_asked_for_on_the_sets_that_have_groups():
     runs = question_grid("q1", "quick", "random", datasets=["brainmri:official_loader"], methods=["grey"])
     assert {run.protocol for run in runs} == {"general", "general-grouped"}
     assert {run.reading for run in runs} == {"official_loader"}
+
+
+def test_a_published_run_is_drawn_with_the_weights_at_hand_where_it_names_others(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.delenv("DEVNET_WEIGHTS", raising=False)
+    (trunk,) = plan("toy", "devnet", "quick", "embedded")
+    with_imagenet = replace(trunk, weights=IMAGENET)
+    assert with_weights_at_hand(with_imagenet) == trunk
+    (without,), (chance,) = plan("toy", "grey", "quick"), plan("toy", "devnet", "quick", "random")
+    assert [with_weights_at_hand(run) for run in (trunk, without, chance)] == [trunk, without, chance]
