@@ -69,7 +69,10 @@ def savings_records() -> pd.DataFrame:
 def savings_table_html() -> str:
     """`savings_records` for a page."""
     words = "Seconds to compute the maps of ELPV cells, 224 pixels, by ResNet-18 up to stage 3 and by the trunk."
-    return page_table(savings_records(), words, float_format="{:.1f}".format)
+    found = savings_records()
+    if found.empty:
+        return tag("p", "No machine has timed both yet: <code>make bench WORDS=--record</code> does.")
+    return page_table(found, words, float_format="{:.1f}".format)
 
 
 def page_table(frame: pd.DataFrame, words: str, **options: Any) -> str:
