@@ -18,9 +18,10 @@ def checked(scores: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarra
         raise ValueError(
             f"{(~np.isfinite(scores)).sum()} of {scores.size} scores are not finite: they cannot be ranked"
         )
-    if not np.isin(labels, (0, 1)).all() or len(np.unique(labels)) < 2:
+    positive, negative = labels == 1, labels == 0
+    if not (positive | negative).all() or not (positive.any() and negative.any()):
         raise ValueError(f"labels {np.unique(labels).tolist()}: expected both 0 (normal) and 1 (anomaly)")
-    return scores, labels.astype(bool)
+    return scores, positive
 
 
 def auroc(scores: ArrayLike, labels: ArrayLike) -> float:

@@ -110,7 +110,7 @@ def roc(runs: Mapping[str, Scores], ax: Axes) -> Axes:
     """ROC curves of one run a method."""
     for (title, scores), line in zip(runs.items(), ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))), strict=False):
         false, true = roc_curve(scores.values, scores.labels)
-        value = auroc(scores.values, scores.labels)
+        value = scores.measure(auroc)
         ax.plot(false, true, linestyle=line, color=COLOURS[title], label=f"{title} ({value:.3f})")
     ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,7 @@ def verdict_lines(claim: Claim) -> Iterator[tuple[str, str, str]]:
             yield f"{data}{against}", result.verdict, measured + describe(result)
 
 
+@cache
 def verdict_records() -> list[dict[str, Any]]:
     """Every claim with its verdicts, for programs."""
     records = []

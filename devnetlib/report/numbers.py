@@ -108,7 +108,7 @@ def laptop_aurocs() -> str:
     """AUROC of every fine-tuned run of DevNet on ELPV that is published, with its split and draw."""
     runs = [s for s in published() if (s.run.dataset, s.run.method, s.run.profile) == ("elpv", "devnet", "laptop")]
     runs.sort(key=lambda scores: (scores.run.split, scores.run.draw))
-    return ", ".join(f"{auroc(s.values, s.labels):.3f} (split {s.run.split}, draw {s.run.draw})" for s in runs)
+    return ", ".join(f"{s.measure(auroc):.3f} (split {s.run.split}, draw {s.run.draw})" for s in runs)
 
 
 def profiles() -> dict[str, str]:
@@ -171,7 +171,7 @@ def yours_note() -> str:
     if not mine.runs:
         return "No run was made on the machine that built these pages; `make study` makes them."
     name = mine.any.run.weights
-    here = np.mean([auroc(s.values, s.labels) for s in mine.runs.values()])
+    here = np.mean([s.measure(auroc) for s in mine.runs.values()])
     beside = cell(published(), "elpv", "devnet", "quick", weights=name)
     expected = summary(beside).auroc
     if beside.any.run.weights != name:

@@ -1,7 +1,7 @@
 """From a heap of scores to arrays: the runs of one row of a table, as (splits, draws)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
-from devnetlib.study.results import PUBLISHED, Scores, collect
+from devnetlib.study.results import PUBLISHED, Metric, Scores, collect
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
-Metric = Callable[[ArrayLike, ArrayLike], float]
+Shelf = tuple[str, str, str, str, int, float]
 IMAGENET = "4484c29594189ae1"  # how runs name torchvision's ResNet-18 up to stage 3
 WEIGHTS = {
     IMAGENET: "ImageNet (ResNet-18, layers 1-3)",
@@ -37,11 +37,13 @@ class Stored(tuple[Scores, ...]):
     """A heap of scores that is sorted once, for a page asks it hundreds of times."""
 
     @cached_property
-    def shelves(self) -> dict[tuple[str, str, str], list[Scores]]:
-        """The scores by data set, method and profile."""
-        found: dict[tuple[str, str, str], list[Scores]] = {}
+    def shelves(self) -> dict[Shelf, list[Scores]]:
+        """The scores by data set, method, profile, protocol, number of labels and contamination."""
+        found: dict[Shelf, list[Scores]] = {}
         for scores in self:
-            found.setdefault((scores.run.dataset, scores.run.method, scores.run.profile), []).append(scores)
+            run = scores.run
+            shelf = run.dataset, run.method, run.profile, run.protocol, run.anomalies, run.contamination
+            found.setdefault(shelf, []).append(scores)
         return found
 
 
@@ -90,7 +92,7 @@ class Cell:
 
 
 def _measured(metric: Metric, scores: Scores | None) -> float:
-    return float("nan") if scores is None else metric(scores.values, scores.labels)
+    return float("nan") if scores is None else scores.measure(metric)
 
 
 def cell(
@@ -112,18 +114,12 @@ def cell(
     """The runs that match, of these splits (None: all that are published of the data set) and draws; `reading` None
     takes any. They have the weights named or, where there are none such, and of several trainings, those that most
     of them share, ImageNet's at a tie."""
-    wanted = {
-        "protocol": protocol,
-        "anomalies": anomalies,
-        "contamination": contamination,
-        "seed": seed,
-    }
-    wanted |= {"revision": REVISION} | ({"reading": reading} if reading else {})
     splits = splits_of(dataset, reading) if splits is None else splits
     found = [
         s
-        for s in scores.shelves.get((dataset, method, profile), ())
-        if all(getattr(s.run, k) == v for k, v in wanted.items())
+        for s in scores.shelves.get((dataset, method, profile, protocol, anomalies, contamination), ())
+        if (s.run.seed, s.run.revision) == (seed, REVISION)
+        and reading in (None, s.run.reading)
         and dict(s.run.options) == dict(options or {})
         and s.run.split in splits
         and s.run.draw in draws
@@ -147,12 +143,12 @@ def _place(run: Run) -> tuple[Any, ...]:
 
 
 def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | None:
-    """Standard deviation of AUROC over seeds alone, pooled over the published runs that have several seeds; None
-    without any. `dataset` is a name, or `NAME:READING`."""
+    """Standard deviation of AUROC over seeds alone, pooled over the published runs from ten labels that have several
+    seeds; None without any. `dataset` is a name, or `NAME:READING`."""
     name, reading = in_reading(dataset)
     groups: dict[Run, list[float]] = {}
-    for scores in published().shelves.get((name, method, profile), ()):
+    for scores in published().shelves.get((name, method, profile, "general", 10, 0.0), ()):
         if scores.run.reading == reading and not scores.run.options:
-            groups.setdefault(replace(scores.run, seed=0), []).append(auroc(scores.values, scores.labels))
+            groups.setdefault(replace(scores.run, seed=0), []).append(scores.measure(auroc))
     variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else None

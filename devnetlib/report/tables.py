@@ -30,9 +30,7 @@ def run_record(scores: Scores) -> dict[str, Any]:
     named = {
         name: getattr(run, name) for name in ("dataset", "reading", "method", "profile", "split", "draw", "seed", "key")
     }
-    measured = {
-        metric.__name__: round(metric(scores.values, scores.labels), 6) for metric in (auroc, average_precision, f1_max)
-    }
+    measured = {metric.__name__: round(scores.measure(metric), 6) for metric in (auroc, average_precision, f1_max)}
     return (
         named
         | {"options": dict(run.options)}
@@ -64,7 +62,7 @@ def summary(runs: Cell) -> Summary | None:
     scores = list(runs.runs.values())
     values = {split: [] for split in sorted({split for split, _ in runs.runs})}
     for (split, _), one in runs.runs.items():
-        values[split].append(auroc(one.values, one.labels))
+        values[split].append(one.measure(auroc))
     by_split, everything = [np.mean(v) for v in values.values()], np.concatenate(list(values.values()))
     return Summary(
         auroc=float(everything.mean()),
@@ -72,8 +70,8 @@ def summary(runs: Cell) -> Summary | None:
         split_high=float(max(by_split)),
         sd=float(everything.std(ddof=1)) if len(scores) > 1 else None,
         runs=len(scores),
-        average_precision=float(np.mean([average_precision(s.values, s.labels) for s in scores])),
-        f1_max=float(np.mean([f1_max(s.values, s.labels) for s in scores])),
+        average_precision=float(np.mean([s.measure(average_precision) for s in scores])),
+        f1_max=float(np.mean([s.measure(f1_max) for s in scores])),
         weights=weights_title(runs.any.run.weights),
         seconds=float(np.median([s.origin["seconds"] for s in scores])),
         peak_mb=min(s.origin["peak_mb"] for s in scores),

@@ -13,11 +13,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
@@ -28,6 +29,7 @@ YOURS = REPOSITORY / "results"
 # What of a run makes its partition; stored partitions name a contamination only where their protocol has one.
 AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split", "draw")
 PUBLISHED = REPOSITORY / "book" / "results"
+Metric = Callable[[ArrayLike, ArrayLike], float]  # of scores and labels
 
 
 class DamagedScores(ValueError):
@@ -57,10 +59,20 @@ class Scores:
         }
         return stored | ({"pixels": self.pixels} if self.pixels is not None else {})
 
-    @property
+    @cached_property
     def values(self) -> np.ndarray:
         """The scores as float64 (N,)."""
         return np.asarray(self.score, dtype=np.float64)
+
+    @cached_property
+    def _measures(self) -> dict[Metric, float]:
+        return {}
+
+    def measure(self, metric: Metric) -> float:
+        """A metric of the scores and labels, computed once: a page asks for the same one in many places."""
+        if metric not in self._measures:
+            self._measures[metric] = metric(self.values, self.labels)
+        return self._measures[metric]
 
 
 def rounded(scores: np.ndarray) -> tuple[float, ...]:

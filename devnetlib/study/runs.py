@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from devnetlib import embedded
@@ -132,13 +133,14 @@ class Run:
 
     def as_json(self) -> dict[str, Any]:
         """The form in which it is stored."""
-        return vars(self) | {"training": dict(vars(self.training)), "options": dict(sorted(self.options.items()))}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return plain | {"training": dict(vars(self.training)), "options": dict(sorted(self.options.items()))}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Run":
         return cls(**(stored | {"training": Training.from_json(stored["training"])}))
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of its scores file: a readable stem and a hash of everything."""
         digest = hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]

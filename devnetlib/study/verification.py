@@ -30,7 +30,7 @@ def check(scores: Scores, stored: Partition, draws: Callable[..., tuple[str, Par
     """Raise DamagedScores or ValueError unless the metrics can be computed and the stored partition is the one that
     the run's numbers draw again; `draws` is `drawn_again` or what remembers it."""
     for metric in (auroc, average_precision, f1_max):
-        metric(scores.values, scores.labels)
+        scores.measure(metric)
     check_pixels(scores)
     if (found := draws(**{name: getattr(scores.run, name) for name in AXES})) is None:
         return
