@@ -2,6 +2,7 @@
 that does to the AUROC; `{imitation-savings}`, what it saves of time; `{imitation-maps}`, maps of both side by side,
 where torch and ImageNet weights are at hand while the book is built, else a line that says so."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
@@ -66,10 +67,10 @@ class ImitationMaps(Figure):
 
 def drawn(target: Path) -> str | None:
     """The alternative text of the picture, or None where it cannot be drawn."""
-    try:
-        from devnetlib.evidence.imitation import maps_figure
-    except ImportError:  # the light environment
+    if find_spec("torch") is None:  # an import would not tell: the API pages leave modules behind that imitate torch
         return None
+    from devnetlib.evidence.imitation import maps_figure
+
     target.parent.mkdir(parents=True, exist_ok=True)
     return maps_figure(target)
 

@@ -1,6 +1,7 @@
 """The page of the embedded trunk: its table, its picture where it can be drawn, and its numbers from the card."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,11 @@ def test_where_the_maps_can_be_drawn_the_picture_has_its_words(build_page, prete
     assert 'alt="Maps side by side."' in html and "imitation.png" in html and "that were held out" in html
 
 
-@pytest.mark.parametrize("contents", [{"maps_figure": lambda path: None}, {}])
-def test_where_they_cannot_a_line_names_the_command(build_page, pretend, contents):
-    pretend("devnetlib.evidence.imitation", **contents)  # without the function, importing it fails as without torch
+@pytest.mark.parametrize("missing", ["torch", "weights"])
+def test_where_they_cannot_a_line_names_the_command(build_page, pretend, monkeypatch, missing):
+    if missing == "torch":  # whatever stands under the name of the module by then
+        monkeypatch.setitem(sys.modules, "torch", None)
+    pretend("devnetlib.evidence.imitation", maps_figure=lambda path: None if missing == "weights" else "drawn")
     html = built(build_page, MAPS)
     assert "ImageNet weights are at hand" in html and ">weights<" in html and "<img" not in html
 
