@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
-from devnetlib.study.results import PUBLISHED, Metric, Scores, collect
+from devnetlib.report.remembered import recall
+from devnetlib.study.results import Metric, Scores, collect
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
 Shelf = tuple[str, str, str, str, int, float]
@@ -50,7 +51,7 @@ class Stored(tuple[Scores, ...]):
 @cache
 def published() -> Stored:
     """All published scores."""
-    return Stored(collect(PUBLISHED))
+    return Stored(recall())
 
 
 def yours(root: Path) -> Stored:

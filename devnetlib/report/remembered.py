@@ -1,0 +1,85 @@
+"""The published scores as they were last read, so that nine notebooks and a book do not each parse ten thousand files.
+
+What is remembered holds for exactly the files it was read from, by name, size and time of change, and for the code that
+read them. `verify-results` never looks here.
+"""
+
+import hashlib
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from devnetlib.data import splits
+from devnetlib.study import results, runs
+from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, collect
+
+MEMORY = (
+    REPOSITORY / "book" / "_build" / "published.pickle"
+)  # git looks at nothing there, and deleting it costs seconds
+READERS = (results, runs, splits)  # the modules whose classes are stored
+
+
+def recall(root: Path = PUBLISHED, memory: Path = MEMORY) -> list[Scores]:
+    """All scores under a results folder, as `collect` gives them, and as fast as nothing there has changed.
+
+    Raises DamagedScores as `collect` does; a memory that is damaged or cannot be written is done without.
+    """
+    state = state_of(root)
+    if (known := read(state, memory)) is not None:
+        return known
+    found = collect(root)
+    with suppress(OSError):
+        write(state, found, memory)
+    return found
+
+
+def state_of(root: Path) -> bytes:
+    """64 hex digits over the names, sizes and times of all files under a folder, and of the code that reads them."""
+    digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
+    for line in (*map(Path.read_text, (Path(module.__file__) for module in READERS)), *listing(root)):
+        digest.update(line.encode())
+    return digest.hexdigest().encode()
+
+
+def listing(folder: Path | str) -> Iterator[str]:
+    """A line a file under a folder, in an order of its own: folders as they come, each sorted."""
+    if not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield from listing(entry.path)
+            else:
+                found = entry.stat()
+                yield f"{entry.path} {found.st_size} {found.st_mtime_ns}\n"
+
+
+def read(state: bytes, memory: Path) -> list[Scores] | None:
+    """What was stored in that state; None where nothing was, or it is not whole."""
+    try:
+        stored = memory.read_bytes()
+    except OSError:
+        return None
+    head, content = stored[: 2 * len(state)], stored[2 * len(state) :]
+    return pickle.loads(content) if head == state + digest_of(content) else None
+
+
+def digest_of(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def write(state: bytes, found: list[Scores], memory: Path) -> None:
+    """Store what was read under a name of this process's own, then rename: several notebooks do so at once."""
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    content = pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL)
+    temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(state + digest_of(content) + content)
+        temporary.replace(memory)
+    finally:
+        temporary.unlink(missing_ok=True)

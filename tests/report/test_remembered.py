@@ -1,0 +1,61 @@
+"""Scores that are read once: the same as from their files, and forgotten as soon as one of these changes."""
+
+import json
+import shutil
+
+import pytest
+
+from devnetlib.report import remembered
+from devnetlib.report.remembered import recall
+from devnetlib.study.results import PUBLISHED, collect, stored_paths
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A few published runs, in a folder of their own."""
+    root = tmp_path / "results"
+    shutil.copytree(PUBLISHED / "partitions" / "headct", root / "partitions" / "headct")
+    (root / "quick" / "headct").mkdir(parents=True)
+    for path in sorted((PUBLISHED / "quick" / "headct").iterdir())[:5]:
+        shutil.copy(path, root / "quick" / "headct")
+    return root
+
+
+def test_what_is_recalled_equals_what_is_read_and_no_file_is_parsed_again(results, tmp_path, monkeypatch):
+    memory = tmp_path / "memory"
+    assert recall(results, memory) == collect(results) and memory.stat().st_size > 1000
+    monkeypatch.setattr(remembered, "collect", lambda root: pytest.fail("parsed again"))
+    found = recall(results, memory)
+    assert len(found) == 5 and [scores.ids for scores in found] == [scores.ids for scores in collect(results)]
+
+
+def test_a_digit_that_changes_is_seen(results, tmp_path):
+    memory, path = tmp_path / "memory", next(stored_paths(results))
+    first = recall(results, memory)[0].score[0]
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"score": [-first, *stored["score"][1:]]}))
+    assert recall(results, memory)[0].score[0] == -first
+
+
+def test_a_run_that_goes_or_comes_is_seen(results, tmp_path):
+    memory, path = tmp_path / "memory", next(stored_paths(results))
+    assert len(recall(results, memory)) == 5
+    content = path.read_bytes()
+    path.unlink()
+    assert len(recall(results, memory)) == 4
+    path.write_bytes(content)
+    assert len(recall(results, memory)) == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None])
+def test_a_damaged_memory_is_done_without_and_mended(results, tmp_path, damage):
+    memory = tmp_path / "memory"
+    recall(results, memory)
+    whole = memory.read_bytes()
+    memory.write_bytes(whole[:-10] if damage is None else damage)
+    assert recall(results, memory) == collect(results) and memory.read_bytes() == whole
+
+
+def test_where_nothing_can_be_written_the_scores_are_read_all_the_same(results, tmp_path):
+    (tmp_path / "file").touch()
+    assert len(recall(results, tmp_path / "file" / "memory")) == 5
