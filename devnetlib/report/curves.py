@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from devnetlib.report.selection import Cell, Stored, published
+from devnetlib.report.selection import Cell, Stored, in_common, published
 from devnetlib.report.statistics import Difference, crossed, paired
 from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
 from devnetlib.study.questions import Question, Row, asked
@@ -86,7 +86,7 @@ def leads_along(dataset: str, question: str, title: str, over: str = FREE) -> di
     of = asked(question)
     ours, theirs = (cells_along(published(), dataset, of, row_of(of.all_rows, name), "quick") for name in (title, over))
     both = [x for x in ours if x in theirs and ours[x].complete and theirs[x].complete]
-    return {x: paired(ours[x].values(), theirs[x].values(), CONFIDENCE) for x in both}
+    return {x: paired(*in_common(ours[x], theirs[x]), CONFIDENCE) for x in both}
 
 
 def labels_that_pay(leads: Mapping[float, Difference]) -> int | None:
@@ -124,7 +124,10 @@ def kept_more(dataset: str, question: str, title: str = "DevNet") -> dict[str, D
     """How much more of its AUROC one row keeps than each other: the difference of their `changes`, paired."""
     found = changes(dataset, question)
     mine = found.pop(title, None)
-    return {} if mine is None else {other: paired(mine, values, CONFIDENCE) for other, values in found.items()}
+    if mine is None:
+        return {}
+    # A row that is drawn less often has the first draws of the others.
+    return {other: paired(mine[:, : values.shape[1]], values, CONFIDENCE) for other, values in found.items()}
 
 
 def kept_more_table(datasets: Iterable[str], question: str) -> pd.DataFrame:

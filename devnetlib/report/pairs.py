@@ -7,7 +7,7 @@ import pandas as pd
 
 from devnetlib.data.manifests import in_reading
 from devnetlib.report.paper import measured_again, printed_value
-from devnetlib.report.selection import published
+from devnetlib.report.selection import in_common, published
 from devnetlib.report.statistics import Difference, corrected_paired, paired
 from devnetlib.report.tables import (
     CONFIDENCE,
@@ -37,7 +37,7 @@ def row_differences(
     cells = {row.title: row_cell(published(), dataset, of, row, "quick", setting) for row in of.all_rows}
     known = [name for name in rivals if cells[title].complete and cells[name].complete]
     compare = partial(corrected_paired, tested_over_trained=TESTED_OVER_TRAINED) if corrected else paired
-    return {name: compare(cells[title].values(), cells[name].values(), CONFIDENCE) for name in known}
+    return {name: compare(*in_common(cells[title], cells[name]), CONFIDENCE) for name in known}
 
 
 def lead_table(question: str, title: str, rivals: Sequence[str], corrected: bool = False) -> pd.DataFrame:
@@ -79,9 +79,9 @@ def missing_cells(datasets: Iterable[str]) -> pd.DataFrame:
 def missing_of(dataset: str, question: str, setting: Setting) -> Iterable[tuple[str, ...]]:
     """The lines of `missing_cells` for one table."""
     of = asked(question)
-    for row in of.all_rows:
+    for row in of.rows_at(setting):
         runs = row_cell(published(), dataset, of, row, "quick", setting)
-        wanted = [(s, d) for s in runs.splits if s in (row.splits or runs.splits) for d in runs.draws if d in row.draws]
+        wanted = [(s, d) for s in runs.splits if s in (row.splits or runs.splits) for d in runs.draws]
         found = sum(place in runs.runs for place in wanted)
         if found < len(wanted):
             why = row.missing or f"not run yet: {found} of {len(wanted)} runs"

@@ -1,7 +1,7 @@
 """From a heap of scores to arrays: the runs of one row of a table, as (splits, draws)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import chain
@@ -73,8 +73,8 @@ class Cell:
     """The runs of one row on one data set, by (split, draw)."""
 
     runs: Mapping[tuple[int, int], Scores]
-    splits: range = SPLITS  # that are published of the cell
-    draws: range = DRAWS
+    splits: Sequence[int] = SPLITS  # that are published of the cell
+    draws: Sequence[int] = DRAWS
 
     def values(self, metric: Metric = auroc) -> NDArray[np.float64]:
         """The metric of every run, (S, D); NaN where a run is missing."""
@@ -90,6 +90,13 @@ class Cell:
     def any(self) -> Scores:
         """One of the runs."""
         return next(iter(self.runs.values()))
+
+
+def in_common(first: Cell, second: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUROC of two cells on the splits and draws that both publish, each (S, D)."""
+    splits = [split for split in first.splits if split in second.splits]
+    draws = [draw for draw in first.draws if draw in second.draws]
+    return tuple(replace(runs, splits=splits, draws=draws).values() for runs in (first, second))
 
 
 def _measured(metric: Metric, scores: Scores | None) -> float:
@@ -110,7 +117,7 @@ def cell(
     seed: int = 0,
     weights: str | None = None,
     splits: range | None = None,
-    draws: range = DRAWS,
+    draws: Sequence[int] = DRAWS,
 ) -> Cell:
     """The runs that match, of these splits (None: all that are published of the data set) and draws; `reading` None
     takes any. They have the weights named or, where there are none such, and of several trainings, those that most

@@ -110,8 +110,13 @@ def row_cell(
         contamination=setting.contamination,
         weights=weights,
         splits=question.splits_of(name, reading),
-        draws=question.draws,
+        draws=draws_of(question, row),
     )
+
+
+def draws_of(question: Question, row: Row) -> tuple[int, ...]:
+    """The draws that are published of a row."""
+    return tuple(draw for draw in question.draws if draw in row.draws)
 
 
 def printed_of(question: Question, dataset: str, row: Row, setting: Setting) -> tuple[float, float | None] | None:
@@ -145,7 +150,7 @@ def table_records(
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
     mine, setting = yours(results), setting or setting_of(of, dataset)
-    for row in of.all_rows:
+    for row in of.rows_at(setting):
         printed = printed_of(of, dataset, row, setting)
         made_here = row_cell(mine, dataset, of, row, profile, setting)
         weights = made_here.any.run.weights if made_here.runs else None
@@ -207,8 +212,8 @@ def command(dataset: str, question: Question, row: Row, profile: str, setting: S
         for axis in ("protocol", "anomalies", "contamination")
         if getattr(setting, axis) != getattr(usual, axis)
     )
-    splits, draws = question.splits_of(name, reading), question.draws
-    axes = f"--split {span(row.splits or splits)} --draw {span([draw for draw in draws if draw in row.draws])}"
+    splits = question.splits_of(name, reading)
+    axes = f"--split {span(row.splits or splits)} --draw {span(draws_of(question, row))}"
     return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options}{asks} {axes}"
 
 

@@ -130,6 +130,7 @@ def row_runs(
         run
         for (dataset, reading), row in product(map(in_reading, datasets), rows)
         for setting in of.settings_of(dataset)
+        if row in of.rows_at(setting)
         for run in plan(
             dataset,
             row.method,

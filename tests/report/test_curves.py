@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from devnetlib.report import curves
+from devnetlib.report.selection import cell, in_common, published
 from devnetlib.report.statistics import Difference
 from devnetlib.study.questions import asked
 
@@ -47,3 +48,11 @@ def test_the_table_of_a_curve_marks_what_nobody_ran():
     table = curves.curve_table("elpv", "q5")
     assert list(table.columns) == [setting.title for setting in asked("q5").settings_of("elpv")]
     assert table.loc["DevNet"].str.contains(r"\[").all()
+
+
+def test_rows_with_fewer_draws_are_compared_on_the_common_ones():
+    few = cell(published(), "elpv", "flos", "quick", draws=(0, 1))
+    many = cell(published(), "elpv", "devnet", "quick")
+    ours, theirs = in_common(many, few)
+    assert ours.shape == theirs.shape == (5, 2)
+    assert np.array_equal(ours, many.values()[:, :2]) and np.array_equal(theirs, few.values())
