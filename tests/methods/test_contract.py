@@ -122,6 +122,7 @@ def test_gradients_reach_every_parameter_that_is_trained(trained):
     detector, rows = deepcopy(trained.detector), trained.rows
     labelled = rows["labelled"] if detector.uses_labels else rows["labelled"][:0]
     images, places, labels = next(iter(batch_stream(trained.run, trained.inputs, rows["train"], labelled)))
+    places, labels = places[1:], labels[1:]  # where every patch pushes by one, equal halves can cancel to nothing
     detector.train().zero_grad()
     loss_of_heads(detector, detector.outputs(detector.features(images))[places], labels).backward()
     without = [
