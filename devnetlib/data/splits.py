@@ -27,6 +27,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ class Partition:
         lists = (stored["train"], stored["labelled"], stored["polluting"], test["id"], test["label"], test["defect"])
         return cls(stored["made_of"], *map(tuple, lists))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """16 hex digits that name the content."""
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]

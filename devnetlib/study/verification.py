@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from devnetlib.data.manifests import MANIFESTS, read_table, table_digest
 from devnetlib.data.prepare import rows_of
 from devnetlib.data.splits import Partition, draw_partition, shuffled
@@ -49,8 +51,15 @@ def drawn_again(dataset: str, reading: str, **axes: Any) -> tuple[str, Partition
     committed = MANIFESTS / f"{dataset}.csv"
     if not committed.exists():
         return None
+    table, digest = read_once(committed, dataset, reading)
+    return digest, draw_partition(table, dataset=dataset, reading=reading, **axes)
+
+
+@cache
+def read_once(committed: Path, dataset: str, reading: str) -> tuple[pd.DataFrame, str]:
+    """A committed table in a reading, and its digest: a thousand partitions are drawn from one."""
     table = rows_of(dataset, reading, read_table(committed))
-    return table_digest(table), draw_partition(table, dataset=dataset, reading=reading, **axes)
+    return table, table_digest(table)
 
 
 def check_pixels(scores: Scores) -> None:
