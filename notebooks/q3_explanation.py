@@ -14,8 +14,6 @@
 # ---
 
 # %% [markdown]
-#
-# %% [markdown]
 # # Q3: Do DevNet's explanations find the defects?
 
 # %% tags=["hide-input"]
@@ -175,11 +173,12 @@ if found:
 # %% [markdown]
 # ## What to notice
 #
-# 1. **The maps find the defects**: every trained head lies far above the hill in the middle and above its own untrained start (second table).
+# 1. **The maps find the defects**: every trained head lies far above the hill in the middle; DevNet on SDD is shown to lie above its own untrained start in pixel AUROC, on the toy not (second table).
 # 2. **Most of that comes with the network**: an untrained head on ImageNet features is already close; on random weights nothing is left on SDD. A map that looks right is
 #    no evidence that ten labels taught the detector what a defect is.
-# 3. **The gradient is not needed**: the patch scores, one forward pass, do as well an image and better in average precision, AUPRO and insertion.
-# 4. **The deviation loss is not what localises**: cross-entropy on the same head is not behind DevNet on SDD, and neither is FLOS. Table IV's order is not found again there.
+# 3. **The gradient is not needed**: the patch scores, one forward pass, do as well an image and better in average precision; by AUPRO the two are not told apart.
+#    Insertion is a poor witness here: by it the untrained head is better than the trained ones, by deletion worse.
+# 4. **The deviation loss is not what localises**: cross-entropy on the same head is not behind DevNet on SDD, and neither is FLOS. Table IV's order is neither shown nor refuted there.
 # 5. **A pixel AUROC flatters**: a defect covers half a percent of an image of SDD, and the average precision says how much of what is marked is defect.
 #
 # ## Where this differs

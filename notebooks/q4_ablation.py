@@ -139,13 +139,14 @@ comparisons("twenty-two").round(4)
 # %% [markdown]
 # ## What to notice
 #
-# 1. **DevNet is above DS and Rep on every data set** (second table): all intervals exclude 0, the one over DS on ELPV barely. Over Patch-DS the same holds on all but ELPV. Here the
-#    paper's ablation is confirmed.
+# 1. **DevNet is above DS and Rep on every data set** (second table): all intervals exclude 0, the one over DS on ELPV barely. Over Patch-DS the same holds on all but ELPV. The paper's text
+#    says the same; its Table V prints DS and Patch-DS above DevNet on BrainMRI, which is not found here.
 # 2. **The paper's tenth is a good choice** (figure): on every set the curve is highest at a twentieth or a tenth of the patches or level between them. Away from there HeadCT and BrainMRI
-#    lose four to eight hundredths, with the single best patches or with all; on ELPV and SDD it is a hundredth at most. How much K matters is a property of the defects, of their size.
+#    lose up to eight hundredths, with the single best patches or with all; on ELPV and SDD it is a hundredth at most, and on ELPV keeping the largest tenth is not shown to beat keeping all. That the size of the defects
+#    decides is likely and was not measured.
 # 3. **Part of DS's loss is the sign**: the mean of all |scores| (top 100 %) lies between DevNet and DS, the mean of all signed scores, on every set. Patches of
 #    either sign cancel in the one and add up in the other.
-# 4. **The loss is not among the parts that show**: changing it on the same head moves nothing ({doc}`Q1 <q1_detection>`).
+# 4. **The loss is not among the parts that show**: cross-entropy on the same head is nowhere shown to be worse, and on one reading of BrainMRI shown to be better ({doc}`Q1 <q1_detection>`).
 #
 # ## Where this differs
 #

@@ -125,7 +125,7 @@ kept_more_table(sets, "q6")
 # %% [markdown]
 # ## What to notice
 #
-# 1. **Everybody loses** (second table): two to four hundredths of AUROC at a share of a fifth on ELPV, four to eight on HeadCT and BrainMRI.
+# 1. **All means fall** (second table): by two to four hundredths of AUROC at a share of a fifth on ELPV, by four to eight on HeadCT and BrainMRI.
 # 2. **DevNet loses less than FLOS on every set, and on none is it shown**: the intervals of the paired differences hold 0 (last table). Against cross-entropy it is shown on
 #    BrainMRI alone. The paper's sentence points the right way; twenty runs do not prove it.
 # 3. **The closed form loses most surely**: its interval is the narrowest on every set. Its covariance takes in what pollutes, and it has no labels that could tell it otherwise.

@@ -23,7 +23,7 @@ from devnetlib.report.answers import verdict_counts
 
 counts = verdict_counts()
 Markdown(
-    "**{runs} published runs, {measured} of {claims} claims judged**: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody "
+    "**{runs} published runs, {measured} of {claims} claims judged**, which gives {judgements} verdicts, one a data set and rival: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody "
     "has run, and no cell is filled from another profile. The scores have the digest `{digest}`, which `make verify` prints, too.".format(
         **verdict_counts()
     )
@@ -80,8 +80,8 @@ spread_table(names, ("DevNet", "FLOS", "Cross-entropy", "Mahalanobis, no labels"
 # %% [markdown]
 # ## Paired differences
 #
-# DevNet's lead over each main row on each data set, over the same splits and draws, with its 95 % interval; then the same with Nadeau and Bengio's correction, which widens an interval because the
-# splits train on nearly the same images. Both are conditional on this release of the images: another sample of the same product may differ by more.
+# DevNet's lead over each main row on each data set, over the same splits and draws, with its 95 % interval; then the same with Nadeau and Bengio's correction: the part of the variance that comes from the
+# splits counts for more, because they train on nearly the same images. Both are conditional on this release of the images: another sample of the same product may differ by more.
 
 # %%
 from devnetlib.report.pairs import lead_table

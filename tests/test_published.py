@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from devnetlib.evidence.census_page import effects
 from devnetlib.report import answers, tables
 from devnetlib.report.answers import open_set
 from devnetlib.report.curves import (
@@ -25,7 +26,7 @@ from devnetlib.report.paper import claim, rules
 from devnetlib.report.selection import Stored, cell, published, seed_spread
 from devnetlib.report.statistics import crossed, paired
 from devnetlib.report.tables import lead_differences, leads, row_cell
-from devnetlib.study.questions import QUESTIONS
+from devnetlib.study.questions import GROUPED, QUESTIONS
 from devnetlib.study.results import PUBLISHED, collect, read_partition, write
 from devnetlib.study.verification import faults
 
@@ -140,6 +141,32 @@ def test_the_readme_quotes_the_published_numbers():
         assert f"{cell(published(), 'elpv', method, 'quick').values().mean():.3f}" in readme
     assert numbers()["brainmri_official_loader_devnet_auroc"] in readme
     assert all(text in readme for text in open_set().values())
+    assert numbers()["brainmri_devnet_grouped"] in readme and f"more than {numbers()['reaches_margin']} below" in readme
+
+
+def test_without_partners_in_training_every_row_of_brainmri_falls():
+    there = [found.difference for (name, _), found in effects().items() if name.startswith("brainmri")]
+    assert len(there) >= 8 and all(change.high < 0 for change in there)
+
+
+@pytest.mark.parametrize("dataset", SETS)
+def test_the_absolute_value_moves_flos_by_at_most_a_hundredth(dataset):
+    over = row_differences(dataset, "q1", "FLOS, signed", ["FLOS"])["FLOS"]
+    assert abs(over.mean) < 0.01
+
+
+def test_with_near_copies_on_one_side_devnet_still_learns_and_no_longer_reaches_on_brainmri():
+    rivals = ["Mahalanobis, no labels", "Mean grey level", "DevNet, shuffled labels"]
+    for dataset in ("kolektorsdd", "brainmri", "brainmri:official_loader"):
+        leads_apart = row_differences(dataset, "q1", "DevNet", rivals, GROUPED)
+        assert len(leads_apart) == 3 and all(lead.low > 0 for lead in leads_apart.values())
+    printed = float(numbers()["brainmri_devnet_printed"])
+    assert float(numbers()["brainmri_devnet_grouped"]) < printed - rules()["reaches"].constants["margin"]
+
+
+def test_on_headct_devnet_is_below_cross_entropy_from_three_labels_on():
+    lead = leads_along("headct", "q5", "DevNet", "Cross-entropy")
+    assert [n for n, difference in lead.items() if difference.high < 0] == [3, 5, 10, 20, 40]
 
 
 def mean(method: str, **options: object) -> float:

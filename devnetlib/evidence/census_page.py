@@ -132,9 +132,11 @@ def numbers() -> dict[str, str]:
         texts |= {f"census_{name.replace(':', '_')}_{fact}": text for fact, text in facts.items()}
     elpv = counted()["elpv"][0]
     gap, pairs = commonest_gap(elpv)
-    largest = max(abs(found.difference.mean) for found in effects().values())
-    texts |= {"census_elpv_gap": str(gap), "census_elpv_gap_pairs": str(pairs)}
-    return texts | {"census_bits": str(elpv.bits), "census_largest_change": f"{largest:.4f}"}
+    changes = {place: found.difference.mean for place, found in effects().items()}
+    there, elsewhere = ([c for (name, _), c in changes.items() if name.startswith("brainmri") == on] for on in (1, 0))
+    texts |= {"census_elpv_gap": str(gap), "census_elpv_gap_pairs": str(pairs), "census_bits": str(elpv.bits)}
+    texts |= {"census_brainmri_least": f"{-max(there):.3f}", "census_brainmri_most": f"{-min(there):.3f}"}
+    return texts | {"census_largest_elsewhere": f"{max(map(abs, elsewhere)):.4f}"}
 
 
 def commonest_gap(census: Census) -> tuple[int, int]:

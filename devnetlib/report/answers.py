@@ -100,8 +100,8 @@ def how_made(stored: Stored, question: str, profile: str) -> str:
 
 
 def verdict_counts() -> dict[str, str]:
-    """How many runs are published, the digest of their scores, how many claims are judged, and how the verdicts fall
-    out."""
+    """How many runs are published, the digest of their scores, how many claims are judged, and how the verdicts, one
+    a data set and rival, fall out."""
     records = verdict_records()
     counts = Counter(verdict["verdict"] for record in records for verdict in record["verdicts"])
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
@@ -110,6 +110,7 @@ def verdict_counts() -> dict[str, str]:
         "runs": f"{len(published()):,}",
         "claims": str(len(records)),
         "measured": str(judged_ones),
+        "judgements": str(counts.total()),
         "verdicts": told,
         "digest": scores_digest(PUBLISHED),
     }

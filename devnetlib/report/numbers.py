@@ -1,5 +1,7 @@
 """The numbers that sentences of the book quote, each formatted once; `{{ name }}` on a page becomes its value."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from devnetlib.report.paper import printed_value, rules
 from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
 from devnetlib.report.statistics import crossed
 from devnetlib.report.tables import summary
+from devnetlib.study.questions import GROUPED, asked
 from devnetlib.study.results import REPOSITORY, YOURS
 from devnetlib.study.runs import PROFILES
 
@@ -101,7 +104,10 @@ def other_sets() -> dict[str, str]:
         texts |= {f"{name}_devnet_auroc": f"{devnet.auroc:.3f}", f"{name}_mahalanobis_auroc": f"{free.auroc:.3f}"}
         texts |= {f"{name}_devnet_low": f"{devnet.split_low:.3f}", f"{name}_devnet_high": f"{devnet.split_high:.3f}"}
         texts |= {f"{name}_devnet_printed": f"{printed_value(plain, 'devnet')[0]:.3f}"}
-    return texts
+        if GROUPED in asked("q1").settings_of(dataset):
+            apart = cell(published(), plain, "devnet", "quick", reading=reading, protocol=GROUPED.protocol)
+            texts |= {f"{name}_devnet_grouped": f"{summary(apart).auroc:.3f}"}
+    return texts | {"reaches_margin": f"{rules()['reaches'].constants['margin']}"}
 
 
 def laptop_aurocs() -> str:
@@ -129,7 +135,8 @@ def profiles() -> dict[str, str]:
 def published_origin() -> dict[str, str]:
     """Where the published scores come from, and how far another machine may be off."""
     origins = [scores.origin for scores in published()]
-    weights = sorted({scores.run.weights for scores in published()} - {"none"})
+    weights = Counter(scores.run.weights for scores in published() if scores.run.weights != "none")
+    named = [f"{weights_title(name)} ({name}): {runs:,} runs" for name, runs in weights.most_common()]
     hardware = sorted(
         {
             f"{o['device'].upper()} with {o['threads']} thread{'s'[: o['threads'] - 1]}, torch {o['torch']}"
@@ -138,7 +145,7 @@ def published_origin() -> dict[str, str]:
     )
     return {
         "published_runs": str(len(origins)),
-        "published_weights": "; ".join(f"{weights_title(name)}, {name}" for name in weights),
+        "published_weights": "; ".join(named),
         "published_hardware": " and ".join(hardware),
         "tolerance_auroc": f"{TOLERANCE}",
     }

@@ -145,14 +145,17 @@ def three_run_percentile(values: ArrayLike, printed_mean: float) -> float:
 
 
 def corrected_paired(a: ArrayLike, b: ArrayLike, confidence: float, tested_over_trained: float) -> Difference:
-    """a - b (S, D) with the correction for splits that overlap (Nadeau and Bengio 2003): the variance between the S
-    split means times 1/S + tested/trained instead of 1/S, S - 1 degrees of freedom; NaN with one split."""
-    means = (_table(a) - _table(b)).mean(axis=1)
-    spread = means.std(ddof=1) if means.size > 1 else nan
-    half = t_quantile(confidence, means.size - 1) * spread * sqrt(1 / means.size + tested_over_trained)
-    low, high = means.mean() - half, means.mean() + half
+    """a - b (S, D) as `paired`, with the correction for splits that overlap (Nadeau and Bengio 2003): their variance
+    between the split means counts 1/S + tested/trained times, so the squared standard error grows by tested/trained of
+    it, and there are at most S - 1 degrees of freedom. Never narrower than `paired`; NaN with one split."""
+    differences = _table(a) - _table(b)
+    parts, splits = crossed(differences), differences.shape[0]
+    between = _spread(differences.mean(axis=1)) if splits > 1 else nan
+    error = sqrt(parts.standard_error**2 + tested_over_trained * between)
+    half = t_quantile(confidence, min(parts.degrees_of_freedom, splits - 1)) * error
+    low, high = parts.mean - half, parts.mean + half
     verdict = "holds" if low > 0 else "reversed" if high < 0 else "undetermined"
-    return Difference(float(means.mean()), float(low), float(high), float(half), verdict)
+    return Difference(parts.mean, low, high, half, verdict)
 
 
 def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRank:

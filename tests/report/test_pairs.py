@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from devnetlib.report import pairs
 from devnetlib.report.paper import measured_again
@@ -9,12 +10,21 @@ from devnetlib.report.statistics import corrected_paired, paired
 from devnetlib.report.tables import published_datasets
 
 
-def test_the_correction_widens_by_the_share_that_is_tested():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(0.9, 0.01, (5, 4)), rng.normal(0.88, 0.01, (5, 4))
-    plain, wider = (corrected_paired(a, b, 0.95, share) for share in (0.0, 1 / 3))
-    assert wider.mean == pytest.approx(paired(a, b, 0.95).mean)
-    assert wider.half_width / plain.half_width == pytest.approx(np.sqrt((1 / 5 + 1 / 3) / (1 / 5)))
+def test_where_only_splits_differ_the_correction_is_nadeaus_and_bengios():
+    leads = np.array([0.01, 0.03, 0.02, 0.05, 0.04])
+    a = np.repeat(leads[:, None], 4, axis=1)
+    found = corrected_paired(a, np.zeros((5, 4)), 0.95, 1 / 3)
+    half = stats.t.ppf(0.975, 4) * leads.std(ddof=1) * np.sqrt(1 / 5 + 1 / 3)
+    assert found.mean == pytest.approx(leads.mean()) and found.half_width == pytest.approx(half)
+
+
+@pytest.mark.parametrize("draw_sd", [0.0, 0.01, 0.1])
+def test_the_correction_never_narrows_an_interval(draw_sd):
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        a = rng.normal(0.9, 0.01, (5, 4)) + rng.normal(0, draw_sd, 4)
+        plain, wider = paired(a, np.full((5, 4), 0.88), 0.95), corrected_paired(a, np.full((5, 4), 0.88), 0.95, 1 / 3)
+        assert wider.mean == pytest.approx(plain.mean) and wider.half_width >= plain.half_width
 
 
 def test_one_split_leaves_the_corrected_interval_open():
