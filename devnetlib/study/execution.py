@@ -25,6 +25,7 @@ from devnetlib.methods import CONTROLS, METHODS, Detector
 from devnetlib.methods.controls import Images, Probe
 from devnetlib.metrics import auroc
 from devnetlib.study import results as stored
+from devnetlib.study.folding import folded
 from devnetlib.study.precision import precision_of
 from devnetlib.study.results import Scores, rounded
 from devnetlib.study.runs import PROFILES, Run
@@ -246,7 +247,9 @@ def train(
 
 def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray, precision: str = "fp32") -> np.ndarray:
     """Scores (N,) of the images in these rows."""
-    return scores_of(detector, (inputs.plain(part) for part in parts_of(rows)), isinstance(inputs, Maps), precision)
+    frozen = isinstance(inputs, Maps)
+    reader = detector if frozen else folded(detector)
+    return scores_of(reader, (inputs.plain(part) for part in parts_of(rows)), frozen, precision)
 
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
