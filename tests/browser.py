@@ -43,6 +43,7 @@ SETTLED = """(async () => {
   await document.fonts.ready;
   await new Promise(done => setTimeout(done, 300));
 })()"""
+REDRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def find_program() -> str | None:
@@ -125,9 +126,17 @@ class Browser:
             self._page.note(message["method"], message["params"])
         return message
 
+    def _window(self, width: int, phone: bool) -> None:
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=phone)
+
+    def resize(self, width: int, phone: bool) -> None:
+        """Give the open page a window of another width, and let it be drawn anew."""
+        self._window(width, phone)
+        self.evaluate(REDRAWN)
+
     def visit(self, url: str, width: int = 1280, scheme: str = "light", phone: bool = False) -> Page:
         """Open an address in a window of this width and colour scheme, and wait until the page has settled."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=phone)
+        self._window(width, phone)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.send("Page.navigate", url="about:blank")
         self.evaluate("0")  # what the last page still asked for is told now, and is not put down to this one

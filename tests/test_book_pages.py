@@ -22,17 +22,18 @@ from browser import INSTALL, Browser, Page, find_program
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
-VIEWS = (
-    {"width": 390, "scheme": "dark", "phone": True},
-    {"width": 1280, "scheme": "light", "phone": False},
-    {"width": 320, "scheme": "light", "phone": True},
-    {"width": 390, "scheme": "light", "phone": True},
-    {"width": 768, "scheme": "light", "phone": False},
-    {"width": 1280, "scheme": "dark", "phone": False},
-    {"width": 1920, "scheme": "light", "phone": False},
-)
-ACCOUNTED = VIEWS[:2]  # in which axe-core looks for what a reader with a disability stumbles over
-REFERENCE = "api/"  # its colours are those of all pages; to measure each of its words takes axe minutes
+WIDTHS = {  # each page is opened once a scheme and kind of device, then its window is made as wide as the others
+    ("dark", True): (390,),
+    ("light", False): (1280, 768, 1920),
+    ("light", True): (390, 320),
+    ("dark", False): (1280,),
+}
+ACCOUNTED = (("dark", True), ("light", False))  # where axe-core looks for what a reader with a disability stumbles over
+LARGE = (
+    "api/",
+    "genindex.html",
+    "notebooks/results.html",
+)  # colours as on all pages; their every word takes axe minutes
 SERIOUS = """axe.run(document, {resultTypes: ["violations"], rules: RULES}).then(found => found.violations
   .filter(fault => ["serious", "critical"].includes(fault.impact))
   .map(fault => `${fault.id}: ${fault.nodes.length} times, first ${fault.nodes[0].html.slice(0, 120)}`))"""
@@ -73,6 +74,7 @@ class Visit:
     name: str
     width: int
     scheme: str
+    phone: bool
     page: Page
     facts: dict[str, Any]
 
@@ -121,17 +123,27 @@ def visits(site: Path, browser: Browser, origin: str) -> list[Visit]:
     """Every page of the site in every view."""
     pages = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html") if "_static" not in path.parts)
     assert "index.html" in pages
-    return [visit_of(browser, origin, name, view) for name in pages for view in VIEWS]
+    return [visit for name in pages for kind in WIDTHS for visit in visits_of(browser, origin, name, *kind)]
 
 
-def visit_of(browser: Browser, origin: str, name: str, view: dict[str, Any]) -> Visit:
-    """Open a page, look at it, and in some views let axe-core look, too."""
-    page, facts = browser.visit(origin + name, **view), browser.evaluate(FACTS)
-    if view in ACCOUNTED:
+def visits_of(browser: Browser, origin: str, name: str, scheme: str, phone: bool) -> Iterator[Visit]:
+    """Open a page, look at it in every width of its kind, and in some kinds let axe-core look, too."""
+    first, *others = WIDTHS[scheme, phone]
+    page = browser.visit(origin + name, first, scheme, phone)
+    yield Visit(name, first, scheme, phone, page, look(browser, name, (scheme, phone) in ACCOUNTED))
+    for width in others:
+        browser.resize(width, phone)
+        yield Visit(name, width, scheme, phone, page, look(browser, name))
+
+
+def look(browser: Browser, name: str, accounted: bool = False) -> dict[str, Any]:
+    """What the open page shows."""
+    facts = browser.evaluate(FACTS)
+    if accounted:
         browser.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + ";null")
-        rules = {"color-contrast": {"enabled": not name.startswith(REFERENCE)}}
+        rules = {"color-contrast": {"enabled": not name.startswith(LARGE)}}
         facts["serious"] = browser.evaluate(SERIOUS.replace("RULES", json.dumps(rules)))
-    return Visit(name, view["width"], view["scheme"], page, facts)
+    return facts
 
 
 def found(visits: list[Visit], what: Callable[[Visit], object]) -> dict[str, object]:
@@ -192,8 +204,7 @@ def test_the_search_finds_pages_and_shows_where_the_word_stands(browser, origin)
 def test_the_book_reads_the_same_from_its_folder_without_a_server(visits, site, browser):
     with_mathematics = next(visit for visit in visits if visit.facts["formulas"])
     for served in (next(visit for visit in visits if visit.name == "index.html"), with_mathematics):
-        view = next(view for view in VIEWS if view["width"] == served.width)
-        page = browser.visit((site / served.name).as_uri(), **view)
+        page = browser.visit((site / served.name).as_uri(), served.width, served.scheme, served.phone)
         facts = browser.evaluate(FACTS)
         assert facts["text"].strip() and facts["text"] == served.facts["text"]
         assert (facts["untypeset"], facts["broken"], page.failures) == ([], [], [])
