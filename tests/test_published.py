@@ -85,6 +85,20 @@ def test_elsewhere_than_on_elpv_the_top_k_adds_and_the_deviation_loss_does_not(d
     assert over.low < 0 and (over.high < 0) == (dataset == "brainmri:official_loader")
 
 
+@pytest.mark.parametrize("dataset", SETS)
+@pytest.mark.parametrize("title", ["DevNet", "Cross-entropy"])
+def test_the_head_on_the_cells_is_above_deep_sad_everywhere_and_above_minns_on_all_but_elpv(dataset, title):
+    over = row_differences(dataset, "q1", title, ["MINNS", "Deep SAD"])
+    assert over["Deep SAD"].low > 0 and (over["MINNS"].low > 0) == (dataset != "elpv")
+
+
+def test_minns_on_headct_and_deep_sad_on_sdd_are_not_shown_to_learn_from_labels():
+    for dataset in SETS[1:]:
+        told = leads(dataset)["learned from labels"]
+        unshown = {"headct": {"MINNS"}, "kolektorsdd": {"Deep SAD"}}.get(dataset, set())
+        assert {title for title in told.index if told[title] != "yes"} == unshown
+
+
 def test_the_file_number_tells_the_classes_of_headct_apart_and_beats_grey_on_brainmri():
     assert (cell(published(), "headct", "order", "quick").values() == 1).all()
     for reading in ("all", "official_loader"):
