@@ -29,12 +29,9 @@ WIDTHS = {  # each page is opened once a scheme and kind of device, then its win
     ("dark", False): (1280,),
 }
 ACCOUNTED = (("dark", True), ("light", False))  # where axe-core looks for what a reader with a disability stumbles over
-LARGE = (
-    "api/",
-    "genindex.html",
-    "notebooks/results.html",
-)  # colours as on all pages; their every word takes axe minutes
-SERIOUS = """axe.run(document, {resultTypes: ["violations"], rules: RULES}).then(found => found.violations
+REFERENCE = "api/"  # its colours are those of all pages; to measure each of its words takes axe minutes
+FOLDED = {"notebooks/results.html": "details"}  # tables that look like those above them, too many for axe to measure
+SERIOUS = """axe.run(WHERE, {resultTypes: ["violations"], rules: RULES}).then(found => found.violations
   .filter(fault => ["serious", "critical"].includes(fault.impact))
   .map(fault => `${fault.id}: ${fault.nodes.length} times, first ${fault.nodes[0].html.slice(0, 120)}`))"""
 LARGEST_PAGE = 1_500_000  # bytes, images left out
@@ -141,9 +138,17 @@ def look(browser: Browser, name: str, accounted: bool = False) -> dict[str, Any]
     facts = browser.evaluate(FACTS)
     if accounted:
         browser.evaluate((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8") + ";null")
-        rules = {"color-contrast": {"enabled": not name.startswith(LARGE)}}
-        facts["serious"] = browser.evaluate(SERIOUS.replace("RULES", json.dumps(rules)))
+        whole = name not in FOLDED and not name.startswith(REFERENCE)
+        facts["serious"] = serious(browser, {"include": [["html"]]}, colours=whole)
+        if name in FOLDED:
+            facts["serious"] += serious(browser, {"exclude": [[FOLDED[name]]]}, colours=True)
     return facts
+
+
+def serious(browser: Browser, where: dict[str, list[list[str]]], colours: bool) -> list[str]:
+    """What axe-core finds serious in a part of the open page."""
+    rules = {"color-contrast": {"enabled": colours}}
+    return browser.evaluate(SERIOUS.replace("WHERE", json.dumps(where)).replace("RULES", json.dumps(rules)))
 
 
 def found(visits: list[Visit], what: Callable[[Visit], object]) -> dict[str, object]:

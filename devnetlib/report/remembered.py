@@ -18,9 +18,7 @@ from devnetlib.data import splits
 from devnetlib.study import results, runs
 from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, collect
 
-MEMORY = (
-    REPOSITORY / "book" / "_build" / "published.pickle"
-)  # git looks at nothing there, and deleting it costs seconds
+MEMORY = REPOSITORY / "book" / "_build" / "published.pickle"  # where git does not look
 READERS = (results, runs, splits)  # the modules whose classes are stored
 
 
