@@ -79,9 +79,8 @@ def row_seconds(question: Question, row: Row, dataset: str, profile: str, settin
 
 def planned_runs(question: Question, row: Row, dataset: str) -> int:
     """How many runs a published cell has: its splits times its draws."""
-    splits = question.splits_of(*dataset.split(":"))
-    draws = [draw for draw in question.draws if draw in row.draws]
-    return len([split for split in splits if split in (row.splits or splits)]) * len(draws)
+    splits, draws = question.places_of(row, *dataset.split(":"))
+    return len(splits) * len(draws)
 
 
 def plan() -> list[dict[str, Any]]:

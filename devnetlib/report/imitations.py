@@ -45,6 +45,16 @@ def compared(theirs: Cell, ours: Cell) -> tuple[str, str, str]:
     return f"{first.mean():.3f}", f"{second.mean():.3f}", paired(second, first, CONFIDENCE).text
 
 
+def moved_most() -> dict[str, str]:
+    """Of the rows on ELPV the one that the embedded trunk moves most, and by how much any other moves at most."""
+    lines = imitation_records().xs(("elpv", "embedded"), level=("data set", "weights"))
+    moves = (lines["these"].astype(float) - lines["ImageNet"].astype(float)).abs().sort_values()
+    first = lines.loc[moves.index[-1]]
+    texts = {"row": first.name, "imagenet": first["ImageNet"], "these": first["these"]}
+    texts |= {"difference": first["difference"], "others": f"{moves.iloc[-2]:.3f}"}
+    return {f"trunk_moved_{name}": text for name, text in texts.items()}
+
+
 def scores_table_html() -> str:
     """`imitation_records` for a page."""
     words = (

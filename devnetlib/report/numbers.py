@@ -9,6 +9,7 @@ from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
 from devnetlib.report import costs
 from devnetlib.report.answers import ablation, budget, contamination, open_set, verdict_counts
+from devnetlib.report.imitations import moved_most
 from devnetlib.report.judgement import measure
 from devnetlib.report.paper import printed_value, rules
 from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
@@ -39,6 +40,7 @@ def numbers() -> dict[str, str]:
         | of_question("q5", budget())
         | of_question("q6", contamination())
         | verdict_counts()
+        | moved_most()
         | {"yours_note": yours_note()}
     )
 

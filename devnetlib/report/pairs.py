@@ -81,10 +81,8 @@ def missing_of(dataset: str, question: str, setting: Setting) -> Iterable[tuple[
     of = asked(question)
     for row in of.rows_at(setting):
         runs = row_cell(published(), dataset, of, row, "quick", setting)
-        wanted = [(s, d) for s in runs.splits if s in (row.splits or runs.splits) for d in runs.draws]
-        found = sum(place in runs.runs for place in wanted)
-        if found < len(wanted):
-            why = row.missing or f"not run yet: {found} of {len(wanted)} runs"
+        if not runs.complete:
+            why = row.missing or f"not run yet: {len(runs.runs)} of {len(runs.splits) * len(runs.draws)} runs"
             yield dataset, question, setting.title, row.title, why
 
 

@@ -116,7 +116,7 @@ def cell(
     contamination: float = 0.0,
     seed: int = 0,
     weights: str | None = None,
-    splits: range | None = None,
+    splits: Sequence[int] | None = None,
     draws: Sequence[int] = DRAWS,
 ) -> Cell:
     """The runs that match, of these splits (None: all that are published of the data set) and draws; `reading` None

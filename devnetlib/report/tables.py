@@ -98,6 +98,7 @@ def row_cell(
     """The runs of one row of a question under a setting (None: its first), on a data set `NAME` or `NAME:READING`."""
     name, reading = in_reading(dataset)
     setting = setting or setting_of(question, dataset)
+    splits, draws = question.places_of(row, name, reading)
     return cell(
         scores,
         name,
@@ -109,14 +110,9 @@ def row_cell(
         anomalies=setting.anomalies,
         contamination=setting.contamination,
         weights=weights,
-        splits=question.splits_of(name, reading),
-        draws=draws_of(question, row),
+        splits=splits,
+        draws=draws,
     )
-
-
-def draws_of(question: Question, row: Row) -> tuple[int, ...]:
-    """The draws that are published of a row."""
-    return tuple(draw for draw in question.draws if draw in row.draws)
 
 
 def printed_of(question: Question, dataset: str, row: Row, setting: Setting) -> tuple[float, float | None] | None:
@@ -212,8 +208,8 @@ def command(dataset: str, question: Question, row: Row, profile: str, setting: S
         for axis in ("protocol", "anomalies", "contamination")
         if getattr(setting, axis) != getattr(usual, axis)
     )
-    splits = question.splits_of(name, reading)
-    axes = f"--split {span(row.splits or splits)} --draw {span(draws_of(question, row))}"
+    splits, draws = question.places_of(row, name, reading)
+    axes = f"--split {span(splits)} --draw {span(draws)}"
     return f"python -m devnetlib run --dataset {where} --method {row.method} --profile {profile}{options}{asks} {axes}"
 
 

@@ -73,6 +73,11 @@ class Question:
         """The splits that are published of the question on a data set, in a reading."""
         return splits_of(dataset, reading)[: self.most_splits]
 
+    def places_of(self, row: Row, dataset: str, reading: str | None = None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The splits and the draws that are published of a row on a data set, in a reading."""
+        splits = [split for split in self.splits_of(dataset, reading) if split in (row.splits or (split,))]
+        return tuple(splits), tuple(draw for draw in self.draws if draw in row.draws)
+
 
 REFERENCE_ROWS = (
     Row("bce", "Cross-entropy", "DevNet's head as a plain classifier"),

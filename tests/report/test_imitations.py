@@ -3,7 +3,7 @@
 import pytest
 
 from devnetlib.report import imitations
-from devnetlib.report.imitations import INSTEAD, imitation_records, savings_records, with_weights
+from devnetlib.report.imitations import INSTEAD, imitation_records, moved_most, savings_records, with_weights
 from devnetlib.report.selection import IMAGENET
 from devnetlib.study.questions import TEN_LABELS, asked
 
@@ -24,6 +24,19 @@ def test_a_mean_holds_runs_of_one_kind_of_weights_over_the_splits_and_draws_of_t
     ours = with_weights("elpv", DEVNET, TEN_LABELS, INSTEAD[weights])
     assert {scores.run.weights for scores in ours.runs.values()} <= INSTEAD[weights]
     assert set(ours.runs) == set(theirs.runs)
+
+
+def test_the_row_that_moves_most_is_the_student_of_a_teacher_and_no_other_moves_as_far():
+    found = moved_most()
+    assert found["trunk_moved_row"].startswith("KDAD")
+    moved = abs(float(found["trunk_moved_these"]) - float(found["trunk_moved_imagenet"]))
+    assert moved > 2 * float(found["trunk_moved_others"])
+
+
+def test_a_row_of_fewer_splits_is_compared_over_those_that_it_has():
+    row = next(row for row in asked("q1").all_rows if row.method == "kdad")
+    runs = with_weights("elpv", row, TEN_LABELS, INSTEAD["embedded"])
+    assert runs.complete and runs.values().shape == (len(row.splits), len(row.draws))
 
 
 def test_weights_that_nobody_published_have_no_runs():
