@@ -8,6 +8,9 @@ export MALLOC_MMAP_THRESHOLD_ := 8589934592
 export MALLOC_TRIM_THRESHOLD_ := 17179869184
 unexport PYTHONDONTWRITEBYTECODE
 
+# The files of tests are spread over the cores; those of one file share what they prepare.
+SPREAD := -n logical --maxprocesses 4 --dist loadscope
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help python venv study book verify test test-slow test-all lint notebooks bench weights stress
@@ -34,13 +37,13 @@ verify: python ## recompute every published number from its raw scores (no torch
 	@python=$$($(PYTHON) devnetlib/environment.py read --print-python) && "$$python" -m devnetlib verify-results
 
 test: venv ## the fast tests
-	@$(RUN) -m pytest -m "not slow"
+	@$(RUN) -m pytest $(SPREAD) -m "not slow"
 
 test-slow: venv ## the slow tests: notebooks, the book, the built site in a browser
-	@$(RUN) -m pytest -m "slow and not stress"
+	@$(RUN) -m pytest $(SPREAD) -m "slow and not stress"
 
 test-all: venv ## all tests
-	@$(RUN) -m pytest -m "not stress"
+	@$(RUN) -m pytest $(SPREAD) -m "not stress"
 
 stress: venv ## a grid killed a hundred times at random moments; about an hour
 	@$(RUN) -m pytest -m stress
