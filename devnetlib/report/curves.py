@@ -25,6 +25,7 @@ class Point:
     low: float
     high: float
     runs: int
+    draws: int
 
     @property
     def text(self) -> str:
@@ -35,8 +36,8 @@ class Point:
 def point(x: float, runs: Cell) -> Point:
     """What the runs of a cell come to."""
     values = runs.values()
-    interval = crossed(values).interval(CONFIDENCE) if runs.complete else (nan, nan)
-    return Point(x, float(np.nanmean(values)), *interval, len(runs.runs))
+    interval = np.clip(crossed(values).interval(CONFIDENCE), 0.0, 1.0) if runs.complete else (nan, nan)
+    return Point(x, float(np.nanmean(values)), *map(float, interval), len(runs.runs), len(runs.draws))
 
 
 def quantity(question: Question) -> str:
@@ -106,6 +107,19 @@ def pay_table(datasets: Iterable[str]) -> pd.DataFrame:
         lines[dataset] |= {"pay from": f"{paid} on" if paid else "not shown"}
     frame = pd.DataFrame.from_dict(lines, orient="index").fillna(MISSING)
     return frame[[*frame.columns.drop("pay from"), "pay from"]]
+
+
+def lead_table_at(datasets: Iterable[str], labels: int, rivals: Iterable[str]) -> pd.DataFrame:
+    """DevNet's lead over each rival with so many labelled anomalies, a line a data set; what is missing is marked."""
+    lines = {
+        dataset: {
+            f"over {rival}": leads[labels].text
+            for rival in rivals
+            if labels in (leads := leads_along(dataset, "q5", "DevNet", rival))
+        }
+        for dataset in datasets
+    }
+    return pd.DataFrame.from_dict(lines, orient="index").fillna(MISSING)
 
 
 def changes(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:

@@ -121,22 +121,30 @@ def roc(runs: Mapping[str, Scores], ax: Axes) -> Axes:
 def draw_curves(
     curves: Mapping[str, Sequence[Point]], quantity: str, ax: Axes, level: tuple[str, float] | None = None
 ) -> Axes:
-    """Mean AUROC of every row against a quantity, its interval as a band; `level`, a row without labels at its mean, as
-    a line across. Values are spaced evenly, as they are rather factors than steps."""
+    """Mean AUROC of every row against a quantity, its interval as a band unless two draws leave it one degree of
+    freedom; `level`, a row without labels at its mean, as a line across. Values are spaced evenly, as they are rather
+    factors than steps."""
     values = sorted({point.x for points in curves.values() for point in points})
     place = {x: number for number, x in enumerate(values)}
     for title, points in curves.items():
         colour, marker = (LOOKS | SET_LOOKS)[title]
         at = [place[point.x] for point in points]
         ax.plot(at, [point.mean for point in points], marker=marker, color=colour, label=title)
-        ax.fill_between(at, [p.low for p in points], [p.high for p in points], color=colour, alpha=0.13, linewidth=0)
+        if all(map(has_band, points)):
+            low, high = [point.low for point in points], [point.high for point in points]
+            ax.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
     if level:
         ax.axhline(level[1], color=COLOURS[level[0]], linestyle=":", label=level[0])
-    lowest = [p.low if np.isfinite(p.low) else p.mean for points in curves.values() for p in points]
+    lowest = [point.low if has_band(point) else point.mean for points in curves.values() for point in points]
     bottom = max(0.5, np.floor(10 * min([*lowest, *([level[1]] if level else [])])) / 10)
     ax.set(xlabel=quantity, ylabel=f"test AUROC, from {bottom:.1f}", ylim=(bottom, 1.0))
     ax.set(xticks=range(len(values)), xticklabels=[f"{x:g}" for x in values])
     return ax
+
+
+def has_band(point: Point) -> bool:
+    """Whether an interval is known well enough to be drawn."""
+    return bool(np.isfinite(point.low)) and point.draws > 2
 
 
 def critical_difference(ranks: Mapping[str, float], cd: float, ax: Axes) -> Axes:
