@@ -234,6 +234,14 @@ def test_devnet_is_not_shown_to_be_the_most_sample_efficient():
     assert all(leads_along("elpv", "q5", "DevNet", rival)[20].high < 0 for rival in rivals)
 
 
+@pytest.mark.parametrize("rival", ["MINNS", "Deep SAD"])
+def test_devnets_mean_is_above_two_rivals_at_every_number_of_labels_and_shown_to_be_at_five_on_few_sets(rival):
+    leads = {name: leads_along(name, "q5", "DevNet", rival) for name in SETS}
+    assert all(lead.mean > 0 for along in leads.values() for lead in along.values())
+    shown = {name for name, along in leads.items() if along[5].low > 0}
+    assert shown == {"MINNS": {"headct", "brainmri:official_loader"}, "Deep SAD": {"brainmri:official_loader"}}[rival]
+
+
 @pytest.mark.parametrize("dataset", SETS)
 def test_more_labels_help_and_one_or_three_are_a_lottery(dataset):
     first, second, *_, last = points = curves(dataset, "q5")["DevNet"]
