@@ -84,16 +84,13 @@ stored = shown(request)
 import matplotlib.pyplot as plt
 
 from devnetlib.report.curves import FREE, curves
-from devnetlib.report.figures import axes, draw_curves
+from devnetlib.report.figures import curve_panels
 from devnetlib.report.tables import published_datasets
 
-sets = {name: found for name in published_datasets() if (found := curves(name, "q5"))}
 drawn = ("DevNet", "FLOS", "Cross-entropy", "MINNS", "Deep SAD")  # that see labels
-_, panels = axes(12, 4.2 * -(-len(sets) // 3), columns=min(3, len(sets)), rows=-(-len(sets) // 3))
-for (name, found), ax in zip(sets.items(), panels, strict=False):
-    labelled = {title: found[title] for title in drawn if title in found}
-    draw_curves(labelled, f"labelled anomalies, {name}", ax, (FREE, found[FREE][0].mean))
-panels[0].legend(fontsize=8)
+sets = {name: found for name in published_datasets() if (found := curves(name, "q5"))}
+shown_rows = {name: {title: found[title] for title in (*drawn, FREE)} for name, found in sets.items()}
+curve_panels(shown_rows, "labelled anomalies", FREE)
 plt.show()
 
 # %% [markdown]

@@ -82,14 +82,11 @@ stored = shown(request)
 import matplotlib.pyplot as plt
 
 from devnetlib.report.curves import curves
-from devnetlib.report.figures import axes, draw_curves
+from devnetlib.report.figures import curve_panels
 from devnetlib.report.tables import published_datasets
 
-sets = [name for name in published_datasets() if curves(name, "q6")]
-_, panels = axes(12, 4.2 * -(-len(sets) // 3), columns=min(3, len(sets)), rows=-(-len(sets) // 3))
-for name, ax in zip(sets, panels, strict=False):
-    draw_curves(curves(name, "q6"), f"share of anomalies, {name}", ax)
-panels[0].legend(fontsize=8)
+sets = {name: found for name in published_datasets() if (found := curves(name, "q6"))}
+curve_panels(sets, "share of anomalies")
 plt.show()
 
 # %% [markdown]

@@ -142,6 +142,20 @@ def draw_curves(
     return ax
 
 
+def curve_panels(sets: Mapping[str, Mapping[str, Sequence[Point]]], quantity: str, level: str | None = None) -> Figure:
+    """`draw_curves` of every data set in a panel of its own, three beside each other, and one legend below; `level`
+    names the row that is a line across."""
+    figure, panels = axes(12, 4.2 * -(-len(sets) // 3), columns=min(3, len(sets)), rows=-(-len(sets) // 3))
+    for (name, found), ax in zip(sets.items(), panels, strict=False):
+        rising = {title: points for title, points in found.items() if title != level}
+        draw_curves(rising, quantity, ax, (level, found[level][0].mean) if level else None).set_title(name)
+    for spare in panels[len(sets) :]:
+        spare.axis("off")
+    handles, titles = panels[0].get_legend_handles_labels()
+    figure.legend(handles, titles, loc="outside lower center", ncols=len(titles), fontsize=9)
+    return figure
+
+
 def has_band(point: Point) -> bool:
     """Whether an interval is known well enough to be drawn."""
     return bool(np.isfinite(point.low)) and point.draws > 2
