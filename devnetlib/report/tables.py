@@ -13,7 +13,7 @@ from devnetlib.data.manifests import in_reading
 from devnetlib.errors import Misuse, unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
-from devnetlib.report.selection import Cell, Stored, cell, published, weights_title, yours
+from devnetlib.report.selection import Cell, Stored, cell, in_common, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
 from devnetlib.study.results import YOURS, Scores
@@ -297,8 +297,10 @@ def lead_differences(
     compared = [row.title for row in of.rows + of.references if row.labels and cells[row.title].complete]
     if len(passed) < len(CONTROLS_TO_PASS) or not all(cells[title].complete for title in passed):
         return {}
-    values = {title: cells[title].values() for title in [*compared, *passed]}
-    return {title: {over: paired(values[title], values[over], CONFIDENCE) for over in passed} for title in compared}
+    return {
+        title: {over: paired(*in_common(cells[title], cells[over]), CONFIDENCE) for over in passed}
+        for title in compared
+    }
 
 
 def leads(

@@ -95,3 +95,8 @@ def test_the_page_shows_every_measured_claim_of_q1_and_counts_the_others():
 def test_every_number_of_the_prose_is_a_text_without_nan():
     for name, text in numbers().items():
         assert text and "nan" not in text, name
+
+
+def test_a_row_of_fewer_draws_is_led_over_the_draws_that_both_have():
+    over = tables.lead_differences("elpv", "q5", setting=QUESTIONS["q5"].settings[-1])
+    assert {"MINNS", "DevNet"} <= set(over)
