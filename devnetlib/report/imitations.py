@@ -68,7 +68,7 @@ def scores_table_html() -> str:
             "anomalies, and the difference over the same splits and draws with its 95 % interval."
         )
         columns = ["data set", "method", "mean AUROC", "difference"]
-        parts.append(page_table(lines.assign(**{"mean AUROC": means})[columns], words))
+        parts.append(page_table(lines.assign(**{"mean AUROC": means})[columns], words, "results wrapped"))
     return "".join(parts)
 
 
@@ -93,6 +93,6 @@ def savings_table_html() -> str:
     return page_table(found, words, float_format="{:.1f}".format)
 
 
-def page_table(frame: pd.DataFrame, words: str, **options: Any) -> str:
+def page_table(frame: pd.DataFrame, words: str, classes: str = "results", **options: Any) -> str:
     """A table under its caption."""
-    return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes="results", **options)
+    return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes=classes, **options)
