@@ -123,9 +123,9 @@ pay_table(sets)
 # The paired lead of DevNet over the other rows that see labels, with five of them. MINNS and Deep SAD have two draws of the labels, the others four.
 
 # %%
-from devnetlib.report.curves import lead_table_at
+from devnetlib.report.pairs import lead_table
 
-lead_table_at(sets, 5, drawn[1:])
+lead_table("q5", "DevNet", drawn[1:], labels=5)
 
 # %% [markdown]
 # ## What to notice

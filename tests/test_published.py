@@ -291,10 +291,13 @@ def test_devnet_is_above_its_ablations_and_the_papers_share_of_patches_is_good(d
 
 
 @pytest.mark.parametrize(
-    ("dataset", "least", "most"), [("elpv", 0.02, 0.075), ("headct", 0.025, 0.085), ("brainmri", 0.015, 0.085)]
+    ("dataset", "least", "most"), [("elpv", 0.02, 0.045), ("headct", 0.04, 0.085), ("brainmri", 0.04, 0.085)]
 )
 def test_a_fifth_of_pollution_costs_every_row(dataset, least, most):
-    assert all(least < -values.mean() < most for values in changes(dataset, "q6").values())
+    lost = {title: -values.mean() for title, values in changes(dataset, "q6").items()}
+    two_draws = {title: lost.pop(title) for title in ("MINNS", "Deep SAD")}
+    assert all(least < value < most for value in lost.values())
+    assert all(0.015 < value < 0.085 for value in two_draws.values())
 
 
 @pytest.mark.parametrize("dataset", ["elpv", "headct", "brainmri"])

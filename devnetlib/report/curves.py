@@ -109,19 +109,6 @@ def pay_table(datasets: Iterable[str]) -> pd.DataFrame:
     return frame[[*frame.columns.drop("pay from"), "pay from"]]
 
 
-def lead_table_at(datasets: Iterable[str], labels: int, rivals: Iterable[str]) -> pd.DataFrame:
-    """DevNet's lead over each rival with so many labelled anomalies, a line a data set; what is missing is marked."""
-    lines = {
-        dataset: {
-            f"over {rival}": leads[labels].text
-            for rival in rivals
-            if labels in (leads := leads_along(dataset, "q5", "DevNet", rival))
-        }
-        for dataset in datasets
-    }
-    return pd.DataFrame.from_dict(lines, orient="index").fillna(MISSING)
-
-
 def changes(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:
     """AUROC at the last setting minus that at the first, (S, D), of every published row that is complete at both."""
     of = asked(question)

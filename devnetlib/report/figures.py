@@ -1,6 +1,7 @@
 """Figures: numbers already computed go in, axes come out. One style, one colour a method."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ def draw_curves(
 def curve_panels(sets: Mapping[str, Mapping[str, Sequence[Point]]], quantity: str, level: str | None = None) -> Figure:
     """`draw_curves` of every data set in a panel of its own, three beside each other, and one legend below; `level`
     names the row that is a line across."""
-    figure, panels = axes(12, 4.2 * -(-len(sets) // 3), columns=min(3, len(sets)), rows=-(-len(sets) // 3))
+    rows = ceil(len(sets) / 3)
+    figure, panels = axes(12, 4.2 * rows, columns=min(3, len(sets)), rows=rows)
     for (name, found), ax in zip(sets.items(), panels, strict=False):
         rising = {title: points for title, points in found.items() if title != level}
         draw_curves(rising, quantity, ax, (level, found[level][0].mean) if level else None).set_title(name)

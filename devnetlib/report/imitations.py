@@ -8,13 +8,12 @@ import pandas as pd
 from devnetlib import embedded
 from devnetlib.report.costs import records
 from devnetlib.report.html import tag
-from devnetlib.report.selection import IMAGENET, Cell, published
+from devnetlib.report.selection import IMAGENET, Cell, published, weights_title
 from devnetlib.report.statistics import paired
 from devnetlib.report.tables import CONFIDENCE, published_datasets, row_cell
 from devnetlib.study.questions import GROUPED, Row, Setting, asked
 
 INSTEAD = {"embedded": set(embedded.names().values()), "random": {"random"}}
-INSTEAD_TITLES = {"embedded": "the embedded trunk", "random": "random ones"}
 
 
 def imitation_records() -> pd.DataFrame:
@@ -49,7 +48,7 @@ def compared(theirs: Cell, ours: Cell) -> tuple[str, str, str]:
 def moved_most() -> dict[str, str]:
     """Of the rows on ELPV the one that the embedded trunk moves most, and by how much any other moves at most."""
     lines = imitation_records().xs(("elpv", "embedded"), level=("data set", "weights"))
-    moves = (lines["these"].astype(float) - lines["ImageNet"].astype(float)).abs().sort_values()
+    moves = lines["difference"].str.split().str[0].astype(float).abs().sort_values()
     first = lines.loc[moves.index[-1]]
     texts = {"row": first.name, "imagenet": first["ImageNet"], "these": first["these"]}
     texts |= {"difference": first["difference"], "others": f"{moves.iloc[-2]:.3f}"}
@@ -60,15 +59,15 @@ def scores_table_html() -> str:
     """`imitation_records` for a page: a table for either kind of weights, both means in one column, for the difference
     to be seen without scrolling."""
     records, parts = imitation_records().reset_index(), []
-    for weights, title in INSTEAD_TITLES.items():
-        lines = records[records["weights"] == weights]
+    for weights, names in INSTEAD.items():
+        lines, title = records[records["weights"] == weights], weights_title(min(names))
         means = lines["ImageNet"] + " → " + lines["these"]
         words = (
-            f"Mean AUROC of the published runs with ImageNet weights → with {title}, frozen lane, ten labelled "
-            "anomalies, and the difference over the same splits and draws with its 95 % interval."
+            f"Mean AUROC of the published runs, weights ImageNet → {title}, frozen lane, ten labelled anomalies, and "
+            "the difference over the same splits and draws with its 95 % interval."
         )
         columns = ["data set", "method", "mean AUROC", "difference"]
-        parts.append(page_table(lines.assign(**{"mean AUROC": means})[columns], words, "results wrapped"))
+        parts.append(page_table(lines.assign(**{"mean AUROC": means})[columns], words))
     return "".join(parts)
 
 
@@ -93,6 +92,7 @@ def savings_table_html() -> str:
     return page_table(found, words, float_format="{:.1f}".format)
 
 
-def page_table(frame: pd.DataFrame, words: str, classes: str = "results", **options: Any) -> str:
-    """A table under its caption."""
-    return tag("p", words, class_="table-caption") + frame.to_html(index=False, border=0, classes=classes, **options)
+def page_table(frame: pd.DataFrame, words: str, **options: Any) -> str:
+    """A table under its caption, whose first columns break their lines before the last must be scrolled to."""
+    table = frame.to_html(index=False, border=0, classes="results wrapped", **options)
+    return tag("p", words, class_="table-caption") + table

@@ -40,12 +40,15 @@ def row_differences(
     return {name: compare(*in_common(cells[title], cells[name]), CONFIDENCE) for name in known}
 
 
-def lead_table(question: str, title: str, rivals: Sequence[str], corrected: bool = False) -> pd.DataFrame:
-    """The leads of one row as text, a line a published data set and a column a rival; what is missing is marked."""
-    datasets = [name for name in published_datasets() if asked(question).settings_of(name)]
-    lines = {}
-    for dataset in datasets:
-        leads = row_differences(dataset, question, title, rivals, corrected=corrected)
+def lead_table(
+    question: str, title: str, rivals: Sequence[str], corrected: bool = False, labels: int | None = None
+) -> pd.DataFrame:
+    """The leads of one row as text, a line a published data set and a column a rival; what is missing is marked.
+    `labels` chooses the setting with so many labelled anomalies, else it is the question's first."""
+    of, lines = asked(question), {}
+    for dataset in filter(of.settings_of, published_datasets()):
+        setting = next((one for one in of.settings_of(dataset) if one.anomalies == labels), None)
+        leads = row_differences(dataset, question, title, rivals, setting, corrected)
         lines[dataset] = {f"over {name}": leads[name].text for name in rivals if name in leads}
     columns = [f"over {name}" for name in rivals]
     return pd.DataFrame.from_dict(lines, orient="index", columns=columns).fillna(MISSING)
