@@ -14,11 +14,16 @@ STAGES = (2, 3)
 def greedy_coreset(points: Tensor, size: int, start: int = 0) -> Tensor:
     """Rows of `points` (M,C) that cover it: beginning with `start`, always the point farthest from those chosen
     (Sener and Savarese 2018). Returns row numbers (min(size, M),)."""
+    squares = points.square().sum(dim=1)
+
+    def squared_distances(row: int) -> Tensor:  # in one product with the points as they stand; `cdist` copies them
+        return squares + squares[row] - 2 * (points @ points[row])
+
     chosen = [start]
-    away = torch.cdist(points, points[start : start + 1])[:, 0]
+    away = squared_distances(start)
     for _ in range(min(size, len(points)) - 1):
         chosen.append(int(away.argmax()))
-        away = torch.minimum(away, torch.cdist(points, points[chosen[-1] : chosen[-1] + 1])[:, 0])
+        away = torch.minimum(away, squared_distances(chosen[-1]))
     return torch.tensor(chosen)
 
 
