@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from devnetlib.pixel_metrics import aupro, histograms_of, pooled_auroc, pooled_average_precision
 from devnetlib.report.paper import printed_value
-from devnetlib.report.selection import Cell, Stored, published, weights_title, yours
+from devnetlib.report.selection import Cell, Stored, published, weights_title, where_both, yours
 from devnetlib.report.statistics import paired
 from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
 from devnetlib.study.questions import Row, asked
@@ -102,9 +102,9 @@ def explanation_leads(stored: Stored, dataset: str, profile: str = "quick") -> p
     first = next(iter(rows.values()), None)
     for titles, (_, kind, runs) in list(rows.items())[1:]:
         texts = {}
+        ours, theirs = where_both(first[2], runs)
         for measure in (PER_IMAGE, "pooled AUROC", "AUPRO@0.3"):
-            ours, theirs = map_values(first[2], measure), map_values(runs, measure, kind)
-            texts[measure] = difference_text(ours, theirs)
+            texts[measure] = difference_text(map_values(ours, measure), map_values(theirs, measure, kind))
         lines[titles] = texts
     return pd.DataFrame.from_dict(lines, orient="index")
 

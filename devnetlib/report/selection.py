@@ -92,11 +92,16 @@ class Cell:
         return next(iter(self.runs.values()))
 
 
-def in_common(first: Cell, second: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AUROC of two cells on the splits and draws that both publish, each (S, D)."""
+def where_both(first: Cell, second: Cell) -> tuple[Cell, Cell]:
+    """Two cells, each on the splits and draws that both publish."""
     splits = [split for split in first.splits if split in second.splits]
     draws = [draw for draw in first.draws if draw in second.draws]
-    return tuple(replace(runs, splits=splits, draws=draws).values() for runs in (first, second))
+    return tuple(replace(runs, splits=splits, draws=draws) for runs in (first, second))
+
+
+def in_common(first: Cell, second: Cell) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUROC of two cells on the splits and draws that both publish, each (S, D)."""
+    return tuple(runs.values() for runs in where_both(first, second))
 
 
 def _measured(metric: Metric, scores: Scores | None) -> float:

@@ -48,6 +48,13 @@ def test_leads_are_paired_and_have_an_interval(stored):
     assert explanations.explanation_leads(gone, "toy")["AUROC an image"].tolist() == [explanations.MISSING]
 
 
+def test_a_row_of_fewer_draws_is_compared_over_the_runs_that_both_have(stored):
+    runs = plan("toy", "kdad", "quick", "random", splits=range(2), options={"teacher": "resnet18"})
+    more = Stored([*stored, *(scores_of(run, (0.7, 0.5)) for run in runs)])
+    leads = explanations.explanation_leads(more, "toy")["AUROC an image"]
+    assert leads["KDAD, ResNet-18 teacher", "gradient"] == f"{np.mean([0.8, 0.81]) - 0.6:+.3f}"
+
+
 def test_a_run_that_is_not_explained_counts_as_missing(stored):
     run = stored[0].run
     cell = Cell({(0, 0): scores_of(run), (0, 1): scores_of(run, pixels=False)}, range(1), range(2))
