@@ -21,6 +21,9 @@ from typing import Any
 from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available
 from tqdm import tqdm
 
+from devnetlib.report.remembered import recall
+from devnetlib.study.results import DamagedScores
+
 BOOK = ROOT / "book"
 SITE = BOOK / "_build" / "html"
 MOST_AT_ONCE = 4  # notebooks; each kernel with torch holds a gigabyte
@@ -60,7 +63,8 @@ def processes() -> Executor:
 def execute_notebooks(parameters: dict[str, Any]) -> None:
     """Bring the executed copies in `book/notebooks/` up to date, and remove those whose notebook is gone.
 
-    Raises NotebookFailed for the first that stopped; those that run beside it end, the others are not begun.
+    The published scores are read before, once for all of them. Raises DamagedScores where one is not whole, and
+    NotebookFailed for the first notebook that stopped; those that run beside it end, the others are not begun.
     """
     sources, folder = sorted((ROOT / "notebooks").glob("*.ipynb")), BOOK / "notebooks"
     if not heavy_available():
@@ -70,6 +74,8 @@ def execute_notebooks(parameters: dict[str, Any]) -> None:
         if copy.is_file() and copy.stem not in {source.stem for source in sources}:
             copy.unlink()
     with processes() as pool, tqdm(total=len(sources), desc="notebooks", unit="notebook", disable=None) as bar:
+        with step("published scores"):
+            recall(apply=pool.map)
         begun = {pool.submit(timed, source, folder / source.name, parameters): source.stem for source in sources}
         for done in as_completed(begun):
             try:
@@ -124,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         execute_notebooks({"execute": 0} | ({"profile": profile} if profile else {}))  # a book trains nothing
         with step("book: Jupyter Book, warnings as errors"):
             build_site()
-    except (NotebookFailed, BuildFailed) as failure:
+    except (DamagedScores, NotebookFailed, BuildFailed) as failure:
         print(failure, file=sys.stderr)
         return 1
     print(f"The book is built. Open {SITE / 'index.html'}")

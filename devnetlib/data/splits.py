@@ -64,6 +64,13 @@ class Partition:
         return cls(stored["made_of"], *map(tuple, lists))
 
     @cached_property
+    def labels(self) -> np.ndarray:
+        """`test_label` as integers (N,), read-only: all runs on the partition share them."""
+        labels = np.asarray(self.test_label, dtype=int)
+        labels.flags.writeable = False
+        return labels
+
+    @cached_property
     def digest(self) -> str:
         """16 hex digits that name the content."""
         return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]

@@ -108,7 +108,7 @@ def without_duplicates(scores: Scores, partition: Partition, groups: Mapping[str
     """AUROC in [0, 1] on the test images that share a group with no training image; ValueError where these are of one
     class only."""
     alone = ~partnered(partition, groups)
-    return auroc(scores.values[alone], np.asarray(partition.test_label)[alone])
+    return auroc(scores.values[alone], partition.labels[alone])
 
 
 def published_partitions(table: pd.DataFrame, dataset: str, reading: str) -> Iterator[Partition]:

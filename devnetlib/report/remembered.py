@@ -1,4 +1,5 @@
-"""The published scores as they were last read, so that nine notebooks and a book do not each parse ten thousand files.
+"""The published scores as they were last read, with what tables ask of every run, so that nine notebooks and a book do
+not each parse ten thousand files and measure them.
 
 What is remembered holds for exactly the files it was read from, by name, size and time of change, and for the code that
 read them. `verify-results` never looks here.
@@ -8,31 +9,48 @@ import hashlib
 import os
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
+from devnetlib import metrics
 from devnetlib.data import splits
+from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.study import results, runs
-from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, collect
+from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, read_all, stored_paths
 
 MEMORY = REPOSITORY / "book" / "_build" / "published.pickle"  # where git does not look
-READERS = (results, runs, splits)  # the modules whose classes are stored
+READERS = (results, runs, splits, metrics)  # the modules whose classes and values are stored
+MEASURED = (auroc, average_precision, f1_max)
 
 
-def recall(root: Path = PUBLISHED, memory: Path = MEMORY) -> list[Scores]:
-    """All scores under a results folder, as `collect` gives them, and as fast as nothing there has changed.
+def recall(root: Path = PUBLISHED, memory: Path = MEMORY, apply: Callable[..., Iterable] = map) -> list[Scores]:
+    """All scores under a results folder, as `collect` gives them, and as fast as nothing there has changed. What has
+    is read folder by folder by `apply`, such as the `map` of an executor.
 
     Raises DamagedScores as `collect` does; a memory that is damaged or cannot be written is done without.
     """
     state = state_of(root)
     if (known := read(state, memory)) is not None:
         return known
-    found = collect(root)
+    folders = [list(paths) for _, paths in groupby(stored_paths(root), attrgetter("parent"))]
+    found = list(chain.from_iterable(apply(partial(read_measured, root), folders)))
     with suppress(OSError):
         write(state, found, memory)
+    return found
+
+
+def read_measured(root: Path, paths: list[Path]) -> list[Scores]:
+    """The scores in these files, each with its values of `MEASURED`."""
+    found = read_all(root, paths)
+    for scores in found:
+        for metric in MEASURED:
+            scores.measure(metric)
     return found
 
 

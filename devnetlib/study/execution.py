@@ -135,7 +135,7 @@ def checked(run: Run, partition: Partition, values: np.ndarray, origin: dict[str
         partition.digest,
         rounded(values),
         origin,
-        labels=np.asarray(partition.test_label),
+        labels=partition.labels,
         defects=partition.test_defect,
         ids=partition.test,
     )

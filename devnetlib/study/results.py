@@ -10,7 +10,8 @@ whatever bears a final name is whole.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -49,6 +50,14 @@ class Scores:
     labels: np.ndarray = field(default_factory=lambda: np.empty(0, int), compare=False)
     defects: tuple[str, ...] = field(default=(), compare=False)
     ids: tuple[str, ...] = field(default=(), compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with the scores as bytes: ten thousand runs are read back in a fraction of the time."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "values"}
+        return kept | {"score": array("d", self.score)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, score=tuple(state["score"]))
 
     def as_json(self) -> dict[str, Any]:
         stored = {
@@ -151,7 +160,7 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
     made_of = {"contamination": 0.0} | partition.made_of
     if any(made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
         raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
-    labels = np.asarray(partition.test_label)
+    labels = partition.labels
     if values.shape != labels.shape or not np.isfinite(values).all():
         raise DamagedScores(
             f"{path}: {values.size} scores for {labels.size} test images, expected one finite each; run it again"
@@ -180,5 +189,10 @@ def scores_digest(root: Path) -> str:
 def collect(root: Path) -> list[Scores]:
     """All scores under a results folder; an empty list where there is none. DamagedScores names the first file that
     is not whole."""
+    return read_all(root, stored_paths(root))
+
+
+def read_all(root: Path, paths: Iterable[Path]) -> list[Scores]:
+    """The scores in these files under a results folder, as `read` gives them."""
     remembered = cache(read_partition)  # one partition serves many runs
-    return [read(path, root, remembered) for path in stored_paths(root)]
+    return [read(path, root, remembered) for path in paths]

@@ -7,6 +7,8 @@ import building
 import pytest
 from executing import NotebookFailed
 
+from devnetlib.study.results import DamagedScores
+
 
 @pytest.fixture
 def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -18,6 +20,7 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(building, "BOOK", tmp_path / "book")
     monkeypatch.setattr(building, "SITE", tmp_path / "book" / "_build" / "html")
     monkeypatch.setattr(building, "processes", lambda: ThreadPoolExecutor(1))  # what is put in place stays in place
+    monkeypatch.setattr(building, "recall", lambda apply: [])
     return tmp_path / "book"
 
 
@@ -45,6 +48,17 @@ def test_each_notebook_gets_a_line_that_says_what_happened(
         "notebook 00_first: executed, 0 s",
         "notebook q1_second: unchanged, 0 s",
     ]
+
+
+def test_a_damaged_scores_file_is_named_before_any_notebook_begins(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def damaged(apply):
+        raise DamagedScores("devnet.json: not a whole scores file")
+
+    monkeypatch.setattr(building, "recall", damaged)
+    monkeypatch.setattr(building, "execute_if_changed", lambda *_: pytest.fail("a notebook began"))
+    assert building.main([]) == 1 and capsys.readouterr().err == "devnet.json: not a whole scores file\n"
 
 
 def test_a_copy_whose_notebook_is_gone_is_removed(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def results(tmp_path):
 def test_what_is_recalled_equals_what_is_read_and_no_file_is_parsed_again(results, tmp_path, monkeypatch):
     memory = tmp_path / "memory"
     assert recall(results, memory) == collect(results) and memory.stat().st_size > 1000
-    monkeypatch.setattr(remembered, "collect", lambda root: pytest.fail("parsed again"))
+    monkeypatch.setattr(remembered, "read_all", lambda *_: pytest.fail("parsed again"))
     found = recall(results, memory)
     assert len(found) == 5 and [scores.ids for scores in found] == [scores.ids for scores in collect(results)]
 
