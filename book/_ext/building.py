@@ -1,7 +1,7 @@
 """Builds the book: `python book/_ext/building.py [--profile NAME]`.
 
-Executes the notebooks, has Jupyter Book make the site with warnings as errors in an empty folder, and puts it into
-`book/_build/html` once it is whole. Prints a line a step, and at the end the file to open.
+Executes the notebooks while Jupyter Book makes the site beside them, with warnings as errors and in an empty folder,
+and puts it into `book/_build/html` once it is whole. Prints a line a step, and at the end the file to open.
 """
 
 import argparse
@@ -11,14 +11,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
-from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available
+from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available, lay_out
+from notebooks_last import BUILDER
 from tqdm import tqdm
 
 from devnetlib.report.remembered import recall
@@ -60,23 +62,28 @@ def processes() -> Executor:
     return ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE), get_context("spawn"))
 
 
-def execute_notebooks(parameters: dict[str, Any]) -> None:
-    """Bring the executed copies in `book/notebooks/` up to date, and remove those whose notebook is gone.
+def copies() -> dict[Path, Path]:
+    """The notebooks, and where the executed copy of each stands."""
+    return {source: BOOK / "notebooks" / source.name for source in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 
-    The published scores are read before, once for all of them. Raises DamagedScores where one is not whole, and
-    NotebookFailed for the first notebook that stopped; those that run beside it end, the others are not begun.
-    """
-    sources, folder = sorted((ROOT / "notebooks").glob("*.ipynb")), BOOK / "notebooks"
+
+def lay_out_copies(parameters: dict[str, Any]) -> None:
+    """Have a copy of every notebook stand in `book/notebooks/`, marked where it is yet to be executed, and no other."""
+    for copy in (BOOK / "notebooks").glob("*.*"):
+        if copy.is_file() and copy.stem not in {source.stem for source in copies()}:
+            copy.unlink()
+    for source, target in copies().items():
+        lay_out(source, target, parameters)
+
+
+def execute_notebooks(parameters: dict[str, Any], pool: Executor) -> None:
+    """Bring the executed copies up to date. Raises NotebookFailed for the first that stopped; those that run beside it
+    end, the others are not begun."""
     if not heavy_available():
         missing = " or ".join(HEAVY_NEEDS)
         print(f"cells tagged heavy are shown, not executed: {missing} is not installed (`make study` has both)")
-    for copy in folder.glob("*.*"):
-        if copy.is_file() and copy.stem not in {source.stem for source in sources}:
-            copy.unlink()
-    with processes() as pool, tqdm(total=len(sources), desc="notebooks", unit="notebook", disable=None) as bar:
-        with step("published scores"):
-            recall(apply=pool.map)
-        begun = {pool.submit(timed, source, folder / source.name, parameters): source.stem for source in sources}
+    with tqdm(total=len(copies()), desc="notebooks", unit="notebook", disable=None) as bar:
+        begun = {pool.submit(timed, source, target, parameters): source.stem for source, target in copies().items()}
         for done in as_completed(begun):
             try:
                 happened, seconds = done.result()
@@ -87,17 +94,37 @@ def execute_notebooks(parameters: dict[str, Any]) -> None:
             bar.update()
 
 
-def jupyter_book(output: Path) -> Path:
-    """Build the site in the empty folder `output`, every warning an error; return where it lies."""
+@contextmanager
+def jupyter_book(output: Path) -> Iterator[Callable[[], Path]]:
+    """Jupyter Book at work in the empty folder `output`, every warning an error, until the block ends. What is yielded
+    waits for the site and returns where it lies, or raises BuildFailed."""
     program = "from jupyter_book.cli.main import main; main()"
     options = ["build", str(BOOK), "--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": search, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"}
-    done = subprocess.run([sys.executable, "-c", program, *options], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        complaints = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr.strip() or done.stdout.strip())  # without colours
-        raise BuildFailed(f"Jupyter Book found fault with {BOOK}:\n{complaints}")
-    return output / "_build" / "html"
+    settings = {"PYTHONPATH": search, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", BUILDER: str(os.getpid())}
+    command = [sys.executable, "-c", program, *options]
+    with (
+        TemporaryFile("w+") as said,
+        TemporaryFile("w+") as complained,
+        subprocess.Popen(command, env=os.environ | settings, stdout=said, stderr=complained) as process,
+    ):
+
+        def finished() -> Path:
+            if process.wait():
+                complaints = text_of(complained) or text_of(said)
+                raise BuildFailed(f"Jupyter Book found fault with {BOOK}:\n{complaints}")
+            return output / "_build" / "html"
+
+        try:
+            yield finished
+        finally:
+            process.kill()  # of no effect on one that has ended
+
+
+def text_of(file: IO[str]) -> str:
+    """What was written to a file, without colours."""
+    file.seek(0)
+    return re.sub(r"\x1b\[[0-9;]*m", "", file.read().strip())
 
 
 def trim(site: Path) -> None:
@@ -108,17 +135,35 @@ def trim(site: Path) -> None:
     (site / ".nojekyll").touch()
 
 
-def build_site(site: Path = SITE) -> None:
-    """Make the site afresh and put it at `site`; what was there stays until the new one is whole."""
+@contextmanager
+def site_beside(site: Path = SITE) -> Iterator[None]:
+    """Make the site afresh while the block executes the notebooks, and put it at `site` when both are done; what was
+    there stays until then."""
     fresh = site.with_name(f"{site.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
-        built = jupyter_book(fresh)
+        with jupyter_book(fresh) as finished:
+            yield
+            with step("book: Jupyter Book, warnings as errors"):
+                built = finished()
         trim(built)
         shutil.rmtree(site, ignore_errors=True)
         built.replace(site)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def build(parameters: dict[str, Any]) -> None:
+    """The published scores are read first, once for all; pages are read while notebooks run.
+
+    Raises DamagedScores, NotebookFailed or BuildFailed.
+    """
+    lay_out_copies(parameters)
+    with processes() as pool:
+        with step("published scores"):
+            recall(apply=pool.map)
+        with site_beside():
+            execute_notebooks(parameters, pool)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -127,9 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", help="run the notebooks under this profile; by default each keeps its own")
     profile = parser.parse_args(arguments).profile
     try:
-        execute_notebooks({"execute": 0} | ({"profile": profile} if profile else {}))  # a book trains nothing
-        with step("book: Jupyter Book, warnings as errors"):
-            build_site()
+        build({"execute": 0} | ({"profile": profile} if profile else {}))  # a book trains nothing
     except (DamagedScores, NotebookFailed, BuildFailed) as failure:
         print(failure, file=sys.stderr)
         return 1

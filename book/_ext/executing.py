@@ -7,6 +7,7 @@ that says so.
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -138,7 +139,7 @@ def with_heavy_cells_explained(notebook: NotebookNode) -> NotebookNode:
 def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
     """Put the normalised executed copy of `notebook` at `target`, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(".unfinished.ipynb")
+    unfinished = target.with_suffix(".unfinished.json")  # no page, should the book be built meanwhile
     try:
         run_cells(notebook, unfinished, accepted(notebook, parameters))
         executed = with_heavy_cells_explained(normalised(nbformat.read(unfinished, as_version=4)))
@@ -148,14 +149,30 @@ def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def is_current(notebook: Path, target: Path, parameters: dict[str, Any]) -> bool:
+    """Whether nothing has changed of what the copy at `target` depends on."""
+    key = target.with_suffix(".key")
+    made = f"{fingerprint(notebook, parameters)} {results_state()}\n"
+    return target.exists() and key.exists() and key.read_text() == made
+
+
+def lay_out(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """Have some copy stand at `target`, and no key beside it unless it is current."""
+    if not is_current(notebook, target, parameters):
+        target.with_suffix(".key").unlink(missing_ok=True)
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(notebook, target)
+
+
 def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, Any]) -> bool:
     """As `execute`, but keep the copy that is there if nothing it depends on has changed; say whether it ran.
 
     The results are looked at after the run, because a notebook may add to them and has seen what it added.
     """
-    key, made_from = target.with_suffix(".key"), fingerprint(notebook, parameters)
-    if target.exists() and key.exists() and key.read_text() == f"{made_from} {results_state()}\n":
+    if is_current(notebook, target, parameters):
         return False
+    key, made_from = target.with_suffix(".key"), fingerprint(notebook, parameters)
     key.unlink(missing_ok=True)
     execute(notebook, target, parameters)
     key.write_text(f"{made_from} {results_state()}\n")

@@ -1,6 +1,10 @@
 """The command that builds the book: a line a step, one clear line of failure, and never half a site."""
 
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import building
@@ -27,6 +31,10 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def site_with(text: str):
     """In place of Jupyter Book: a site of one page, with some of what the theme ships beside it."""
 
+    @contextmanager
+    def at_work(output: Path):
+        yield partial(make, output)
+
     def make(output: Path) -> Path:
         site = output / "_build" / "html"
         (site / "_static" / "locales" / "fr").mkdir(parents=True)
@@ -35,14 +43,15 @@ def site_with(text: str):
         (site / "index.html").write_text(text)
         return site
 
-    return make
+    return at_work
 
 
 def test_each_notebook_gets_a_line_that_says_what_happened(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(building, "execute_if_changed", lambda source, target, parameters: source.stem == "00_first")
-    building.execute_notebooks({})
+    with building.processes() as pool:
+        building.execute_notebooks({}, pool)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("notebook")]
     assert sorted(lines) == [
         "notebook 00_first: executed, 0 s",
@@ -61,33 +70,39 @@ def test_a_damaged_scores_file_is_named_before_any_notebook_begins(
     assert building.main([]) == 1 and capsys.readouterr().err == "devnet.json: not a whole scores file\n"
 
 
-def test_a_copy_whose_notebook_is_gone_is_removed(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building, "execute_if_changed", lambda source, target, parameters: True)
+def test_before_the_pages_are_read_every_notebook_has_a_copy_and_no_stale_one_has_a_key(book: Path) -> None:
     (book / "notebooks").mkdir(parents=True)
-    for name in ("00_first.ipynb", "00_first.key", "gone.ipynb", "gone.key", "00_first.unfinished.ipynb"):
+    for name in ("00_first.ipynb", "00_first.key", "gone.ipynb", "gone.key", "00_first.unfinished.json"):
         (book / "notebooks" / name).write_text("")
-    building.execute_notebooks({})
-    assert sorted(path.name for path in (book / "notebooks").iterdir()) == ["00_first.ipynb", "00_first.key"]
+    building.lay_out_copies({})
+    assert sorted(path.name for path in (book / "notebooks").iterdir()) == ["00_first.ipynb", "q1_second.ipynb"]
+    assert (book / "notebooks" / "q1_second.ipynb").read_text() == "{}"
 
 
 def test_the_site_is_trimmed_and_ready_for_github_pages(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "jupyter_book", site_with("new"))
-    building.build_site(building.SITE)
+    with building.site_beside(building.SITE):
+        pass
     files = sorted(path.relative_to(building.SITE).as_posix() for path in building.SITE.rglob("*") if path.is_file())
     assert files == [".nojekyll", "_static/theme.js", "index.html"]
 
 
 def test_a_build_that_fails_leaves_the_old_site_whole(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "jupyter_book", site_with("old"))
-    building.build_site(building.SITE)
+    with building.site_beside(building.SITE):
+        pass
 
-    def complain(output: Path) -> Path:
-        site_with("half")(output)
-        raise building.BuildFailed("WARNING: something")
+    @contextmanager
+    def complaining(output: Path):
+        def complain():
+            output.mkdir()
+            raise building.BuildFailed("WARNING: something")
 
-    monkeypatch.setattr(building, "jupyter_book", complain)
-    with pytest.raises(building.BuildFailed):
-        building.build_site(building.SITE)
+        yield complain
+
+    monkeypatch.setattr(building, "jupyter_book", complaining)
+    with pytest.raises(building.BuildFailed), building.site_beside(building.SITE):
+        pass
     assert (building.SITE / "index.html").read_text() == "old"
     assert [path.name for path in building.SITE.parent.iterdir()] == ["html"]
 
@@ -100,7 +115,7 @@ def test_the_last_line_names_the_file_to_open(
         "execute_if_changed",
         lambda source, target, parameters: parameters == {"execute": 0, "profile": "smoke"},
     )
-    monkeypatch.setattr(building, "build_site", lambda: None)
+    monkeypatch.setattr(building, "jupyter_book", site_with("new"))
     assert building.main(["--profile", "smoke"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == f"The book is built. Open {building.SITE / 'index.html'}"
@@ -114,16 +129,56 @@ def test_a_failing_notebook_ends_the_build_with_1_and_its_name(
         raise NotebookFailed(f"{source.name} stopped at code cell 3: ValueError: no")
 
     monkeypatch.setattr(building, "execute_if_changed", stop)
-    monkeypatch.setattr(building, "build_site", lambda: pytest.fail("the book was built all the same"))
-    assert building.main([]) == 1
+    monkeypatch.setattr(building, "jupyter_book", site_with("new"))
+    assert building.main([]) == 1 and not building.SITE.exists()
     assert capsys.readouterr().err == "00_first.ipynb stopped at code cell 3: ValueError: no\n"
 
 
+@pytest.fixture
+def small_book(book: Path) -> Path:
+    """A book of one page and two notebooks, of which one waits to be executed."""
+    (book / "notebooks").mkdir(parents=True)
+    cells = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    for name in ("a", "b"):
+        title = {"cell_type": "markdown", "id": "one", "metadata": {}, "source": f"# Before {name}"}
+        (book / "notebooks" / f"{name}.ipynb").write_text(json.dumps(cells | {"cells": [title]}))
+    (book / "notebooks" / "a.key").touch()
+    chapters = "chapters: [{file: notebooks/a}, {file: notebooks/b}]"
+    (book / "_toc.yml").write_text(f"format: jb-book\nroot: index\n{chapters}\n")
+    extensions = f"local_extensions: {{notebooks_last: {Path(building.__file__).parent}}}"
+    (book / "_config.yml").write_text(
+        "title: Small\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
+        + f"sphinx: {{{extensions}}}\n"
+    )
+    (book / "index.md").write_text("# Small\n")
+    return book
+
+
 @pytest.mark.slow
-def test_jupyter_book_reports_its_warnings_as_the_reason_of_the_failure(book: Path, tmp_path: Path) -> None:
-    (book / "_toc.yml").parent.mkdir()
-    (book / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (book / "_config.yml").write_text("title: Small\nonly_build_toc_files: true\n")
-    (book / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n")
-    with pytest.raises(building.BuildFailed, match=r"index\.md:3: WARNING.*nowhere"):
-        building.jupyter_book(tmp_path / "out")
+def test_a_notebook_is_read_once_its_copy_is_executed(small_book: Path, tmp_path: Path) -> None:
+    copy = small_book / "notebooks" / "b.ipynb"
+    with building.jupyter_book(tmp_path / "out") as finished:
+        for _ in range(600):
+            if list((tmp_path / "out").rglob("a.doctree")):
+                break
+            time.sleep(0.1)
+        copy.write_text(copy.read_text().replace("Before", "After"))
+        copy.with_suffix(".key").touch()
+        site = finished()
+    assert "After b" in (site / "notebooks" / "b.html").read_text()
+
+
+@pytest.mark.slow
+def test_jupyter_book_is_stopped_where_a_notebook_fails(small_book: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotebookFailed), building.jupyter_book(tmp_path / "out"):
+        raise NotebookFailed("b.ipynb stopped")
+    assert not (tmp_path / "out" / "_build" / "html" / "index.html").exists()
+
+
+@pytest.mark.slow
+def test_jupyter_book_reports_its_warnings_as_the_reason_of_the_failure(small_book: Path, tmp_path: Path) -> None:
+    (small_book / "notebooks" / "b.key").touch()
+    (small_book / "index.md").write_text("# Small\n\n[nowhere](nowhere.md)\n")
+    fault = pytest.raises(building.BuildFailed, match=r"index\.md:3: WARNING.*nowhere")
+    with building.jupyter_book(tmp_path / "out") as finished, fault:
+        finished()
