@@ -179,8 +179,8 @@ if found:
 # 3. **The gradient is not needed**: the patch scores, one forward pass, do as well an image and better in average precision; by AUPRO the two are not told apart.
 #    Insertion is a poor witness here: by it the untrained head is better than the trained ones, by deletion worse.
 # 4. **The deviation loss is not what localises**: cross-entropy on the same head is not behind DevNet on SDD, and neither is FLOS.
-# 5. **The means come in Table IV's order on both sets**: DevNet and FLOS, then KDAD, then MINNS. Against MINNS the lead is shown; KDAD has three runs and one draw, too few for an interval.
-#    On SDD KDAD's student, which has seen no label, still localises worse than a head that was never trained.
+# 5. **The means come in Table IV's order on both sets**: DevNet and FLOS, then KDAD, then MINNS. DevNet's lead over MINNS is shown on the toy, on SDD by AUPRO alone; KDAD has three runs
+#    of one draw, too few for an interval. On SDD its mean, and that of MINNS, is below that of a head which was never trained.
 # 6. **A pixel AUROC flatters**: a defect covers half a percent of an image of SDD, and the average precision says how much of what is marked is defect.
 #
 # ## Where this differs

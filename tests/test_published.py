@@ -17,6 +17,7 @@ from devnetlib.report.curves import (
     leads_along,
     top_k_curve,
 )
+from devnetlib.report.explanations import explanation_leads, explanation_table
 from devnetlib.report.html import result_table_html
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
@@ -182,6 +183,40 @@ def test_with_near_copies_on_one_side_devnet_still_learns_and_no_longer_reaches_
         assert len(leads_apart) == 3 and all(lead.low > 0 for lead in leads_apart.values())
     printed = float(numbers()["brainmri_devnet_printed"])
     assert float(numbers()["brainmri_devnet_grouped"]) < printed - rules()["reaches"].constants["margin"]
+
+
+def test_devnet_is_above_the_nearest_patch_on_all_sets_but_elpv_and_the_loaders_reading_by_group():
+    nearest = "Nearest patch, no labels"
+    assert row_differences("elpv", "q1", "DevNet", [nearest])[nearest].mean < 0
+    grouped = [name for name in SETS if GROUPED in QUESTIONS["q1"].settings_of(name)]
+    places = [(name, None) for name in SETS if name != "elpv"] + [(name, GROUPED) for name in grouped]
+    shown = [
+        place for place in places if row_differences(place[0], "q1", "DevNet", [nearest], place[1])[nearest].low > 0
+    ]
+    assert [place for place in places if place not in shown] == [("brainmri:official_loader", GROUPED)]
+
+
+@pytest.mark.parametrize("setting", [None, GROUPED])
+def test_the_nearest_patch_is_the_stronger_row_without_labels_on_brainmri(setting):
+    for dataset in ("brainmri", "brainmri:official_loader"):
+        assert row_differences(dataset, "q1", "Nearest patch, no labels", [FREE], setting)[FREE].low > 0
+
+
+@pytest.mark.parametrize("dataset", ["kolektorsdd", "toy"])
+def test_the_means_of_pixel_auroc_come_in_the_order_of_table_4(dataset):
+    table = explanation_table(published(), dataset)["AUROC an image"].astype(float)
+    devnet, flos, kdad, minns, untrained = (
+        table[title, "gradient"]
+        for title in ("DevNet", "FLOS", "KDAD, ResNet-18 teacher", "MINNS", "DevNet, untrained head")
+    )
+    assert devnet > flos > kdad > minns
+    assert (max(kdad, minns) < untrained) == (dataset == "kolektorsdd")
+
+
+def test_the_lead_of_devnets_map_over_that_of_minns_is_shown_on_the_toy_and_on_sdd_by_aupro_alone():
+    lows = {name: explanation_leads(published(), name).loc[("MINNS", "gradient")] for name in ("kolektorsdd", "toy")}
+    assert all("[+" in text for text in lows["toy"])
+    assert ["[+" in text for text in lows["kolektorsdd"]] == [False, False, True]
 
 
 def test_on_headct_devnet_is_below_cross_entropy_from_three_labels_on():
