@@ -216,7 +216,7 @@ plt.show()
 # On the other data sets (the table of what each step adds, and {doc}`the results <results>`):
 #
 # 8. **Elsewhere labels are learned from**: on HeadCT, SDD and BrainMRI the rows on DevNet's map are shown to lie above the distance without labels, the mean grey level and shuffled labels; of the paper's other methods
-#    MINNS on HeadCT and Deep SAD on SDD are not. The distance to the nearest patch, the stronger row without labels on BrainMRI, is shown to lie below DevNet as well (by group in the loader's reading it is not). With near-identical pictures on one side (SDD and BrainMRI by group) this stays true of DevNet and its kin, and not of every closed form; on BrainMRI DevNet then no longer
+#    MINNS on HeadCT and Deep SAD on SDD are not. The distance to the nearest patch, on BrainMRI the better of the two closed forms without labels, is shown to lie below DevNet as well (by group in the loader's reading it is not). With near-identical pictures on one side (SDD and BrainMRI by group) this stays true of DevNet and its kin, and not of every closed form; on BrainMRI DevNet then no longer
 #    reaches the printed number.
 # 9. **The top-K adds, the deviation loss does not**: cross-entropy on the cells is shown to be above cross-entropy on the pooled map on all three, DevNet on the signed score is shown to be above cross-entropy on none and
 #    to be below it on one reading of BrainMRI. ELPV, with which the chapter began, is the exception in the labels, not in the loss.

@@ -32,7 +32,7 @@ Markdown(
 # %% [markdown]
 # You will be able to: read a map beside its mask; tell pixel AUROC an image from pooled AUROC and from AUPRO; say what a map must beat before it explains
 # anything. You need {doc}`Q1 <q1_detection>` and the {doc}`method page <../method>`. Reading takes ten minutes, executing a minute under `smoke`; under `quick` a
-# run takes about twenty seconds of one core, most of it for gradients.
+# run takes most of a minute of one core, nearly all of it for gradients; one of KDAD two minutes more.
 #
 # ## What the paper claims
 #
@@ -136,7 +136,7 @@ for name in names:
 # A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**. The maps are drawn anew on the
 # machine that shows this page, with the weights of the runs where it has them, else with the embedded trunk.
 
-# %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; rows by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three rows of one image and five maps. In the best and the median row, a hole and a scratch of the toy, all trained detectors gather on the outlined defect and spread beyond it; in the worst row, four misprinted diamonds, they find one or two of the four. The untrained head marks the defect and flawless diamonds as well."}} tags=["heavy", "hide-input"]
+# %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; rows by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three rows of one image and seven maps. In the best and the median row, a hole and a scratch of the toy, DevNet, FLOS and cross-entropy gather on the outlined defect and spread beyond it; in the worst row, four misprinted diamonds, they find one or two of the four. MINNS and the untrained head mark the defect and flawless diamonds as well; KDAD lights up most of the cloth."}} tags=["heavy", "hide-input"]
 import matplotlib.pyplot as plt
 
 from devnetlib.report.explanation_figures import gallery
@@ -156,7 +156,7 @@ if firsts := first_runs(explained(stored), names, profile):
 # Fig. 4 asks whether what is detected is also localised: the threshold on the image's score falls, and the true positives' mean pixel AUROC is held against the F1 of detection. Where a
 # threshold has no true positive there is no mean; such a run is left out of the mean at that threshold. Thresholds are aligned by the share of test images above them.
 
-# %% mystnb={"figure": {"caption": "Mean pixel AUROC of the true positives against the F1 of detection while the threshold falls, means over runs; the marker is where F1 is largest. After Fig. 4, on other data.", "name": "fig-q3-tradeoff"}, "image": {"alt": "One line a detector: for the trained ones, which lie close together, pixel AUROC changes by one or two hundredths while F1 rises to its maximum and falls again; the line of the untrained head ends far below them."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean pixel AUROC of the true positives against the F1 of detection while the threshold falls, means over runs; the marker is where F1 is largest. After Fig. 4, on other data.", "name": "fig-q3-tradeoff"}, "image": {"alt": "One line a detector: for DevNet, FLOS and cross-entropy, which lie close together, pixel AUROC changes by one or two hundredths while F1 rises to its maximum and falls again; the lines of KDAD, of the untrained head and of MINNS end below them, on the toy in this order."}} tags=["hide-input"]
 import matplotlib.pyplot as plt
 
 from devnetlib.report.explanation_figures import trade_off
@@ -167,25 +167,26 @@ found = {name: curves for name in names if (curves := sweeps(stored, name, profi
 if found:
     _, panels = axes(5.5 * len(found), 4, columns=len(found))
     for (name, curves), ax in zip(found.items(), panels, strict=True):
-        trade_off(curves, ax).annotate(name, (0.02, 0.02), xycoords="axes fraction")
+        trade_off(curves, ax).set_title(name, fontsize=10)
     plt.show()
 
 # %% [markdown]
 # ## What to notice
 #
-# 1. **The maps find the defects**: every trained head lies far above the hill in the middle; DevNet on SDD is shown to lie above its own untrained start in pixel AUROC, on the toy not (second table).
+# 1. **The maps find the defects**: those of DevNet, FLOS and cross-entropy lie far above the hill in the middle; DevNet on SDD is shown to lie above its own untrained start in pixel
+#    AUROC, on the toy not (second table).
 # 2. **Most of that comes with the network**: an untrained head on ImageNet features is already close; on random weights nothing is left on SDD. A map that looks right is
 #    no evidence that ten labels taught the detector what a defect is.
 # 3. **The gradient is not needed**: the patch scores, one forward pass, do as well an image and better in average precision; by AUPRO the two are not told apart.
 #    Insertion is a poor witness here: by it the untrained head is better than the trained ones, by deletion worse.
 # 4. **The deviation loss is not what localises**: cross-entropy on the same head is not behind DevNet on SDD, and neither is FLOS.
-# 5. **The means come in Table IV's order on both sets**: DevNet and FLOS, then KDAD, then MINNS. DevNet's lead over MINNS is shown on the toy, on SDD by AUPRO alone; KDAD has three runs
-#    of one draw, too few for an interval. On SDD its mean, and that of MINNS, is below that of a head which was never trained.
+# 5. **By AUROC an image the means come nearly as in Table IV**: DevNet and FLOS, not told apart, then KDAD, then MINNS, which on both sets is below the head that was never trained.
+#    DevNet's lead over MINNS is shown on the toy, on SDD by AUPRO alone; KDAD has three runs of one draw, too few for an interval.
 # 6. **A pixel AUROC flatters**: a defect covers half a percent of an image of SDD, and the average precision says how much of what is marked is defect.
 #
 # ## Where this differs
 #
-# 1. *Other images*: SDD and a synthetic cloth, not MVTec AD. *Only the head is trained*; the gradient passes through a frozen ImageNet network, so that all heads share most of their map.
+# 1. *Other images*: SDD and a synthetic cloth, not MVTec AD. *Only the head is trained* (KDAD trains a student); the gradient passes through a frozen ImageNet network, so that all heads share most of their map.
 # 2. *224 px*, one scale, and a smoothing of 4 px as in the released code, which has 448 px: ours is twice as wide on the image. The paper's window of 16 px would be narrower.
 # 3. *Masks* are reduced by the nearest pixel; the released code enlarges them by interpolation.
 # 4. *Pooled measures* count all anomalous test images and at most sixty normal ones, evenly spaced in the test list; defects are the components of the mask that touch at a side or corner.

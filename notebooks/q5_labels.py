@@ -148,7 +148,7 @@ lead_table("q5", "DevNet", drawn[1:], labels=5)
 # 2. *The test set is fixed by the largest number of labels.* The paper says that the test data stay unchanged and not how; with 40 of SDD's 54 anomalies
 #    labelled, 14 would be left.
 # 3. *1 and 3 labels are ours*; the paper begins at 5.
-# 4. *The line without labels is one closed form.* On BrainMRI the distance to the nearest patch is shown to be better ({doc}`Q1 <q1_detection>`), and it would take more labels to pass it.
+# 4. *The line without labels is one closed form.* On BrainMRI the distance to the nearest patch is shown to be better ({doc}`Q1 <q1_detection>`), and it might take more labels to pass it: it was not run here.
 #
 # ## Try it
 #

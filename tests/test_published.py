@@ -197,20 +197,21 @@ def test_devnet_is_above_the_nearest_patch_on_all_sets_but_elpv_and_the_loaders_
 
 
 @pytest.mark.parametrize("setting", [None, GROUPED])
-def test_the_nearest_patch_is_the_stronger_row_without_labels_on_brainmri(setting):
+def test_the_nearest_patch_is_the_better_closed_form_without_labels_on_brainmri(setting):
     for dataset in ("brainmri", "brainmri:official_loader"):
         assert row_differences(dataset, "q1", "Nearest patch, no labels", [FREE], setting)[FREE].low > 0
 
 
 @pytest.mark.parametrize("dataset", ["kolektorsdd", "toy"])
-def test_the_means_of_pixel_auroc_come_in_the_order_of_table_4(dataset):
+def test_the_means_of_pixel_auroc_come_nearly_in_the_order_of_table_4(dataset):
     table = explanation_table(published(), dataset)["AUROC an image"].astype(float)
     devnet, flos, kdad, minns, untrained = (
         table[title, "gradient"]
         for title in ("DevNet", "FLOS", "KDAD, ResNet-18 teacher", "MINNS", "DevNet, untrained head")
     )
-    assert devnet > flos > kdad > minns
-    assert (max(kdad, minns) < untrained) == (dataset == "kolektorsdd")
+    assert min(devnet, flos) > kdad > minns and minns < untrained
+    lead = explanation_leads(published(), dataset).loc[("FLOS", "gradient"), "AUROC an image"]
+    assert "[-" in lead and "+" in lead.partition(",")[2]
 
 
 def test_the_lead_of_devnets_map_over_that_of_minns_is_shown_on_the_toy_and_on_sdd_by_aupro_alone():

@@ -1,6 +1,7 @@
 """Figures of Q3: maps beside their masks, and detection against localisation."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -47,6 +48,6 @@ def gallery(
             ax.set(xticks=[], yticks=[])
         line[0].set_ylabel(title)
     for ax, name in zip(grid[0], ["image", *maps], strict=True):
-        ax.set_title(name, fontsize=9)
+        ax.set_title(fill(name, 16), fontsize=9)
     figure.colorbar(drawn, ax=grid, label="saliency, scaled for each image", shrink=0.8)
     return figure

@@ -97,7 +97,7 @@ def explanation_table(stored: Stored, dataset: str, profile: str = "quick") -> p
 
 def explanation_leads(stored: Stored, dataset: str, profile: str = "quick") -> pd.DataFrame:
     """By how much DevNet's gradient map is ahead of every other map, under three measures, paired over splits and
-    draws, with 95 % intervals; only rows of which every run is there that DevNet has."""
+    draws, with 95 % intervals; over the splits and draws that both publish; only where every run of them is there that DevNet has."""
     rows, lines = explained_rows(stored, dataset, profile), {}
     first = next(iter(rows.values()), None)
     for titles, (_, kind, runs) in list(rows.items())[1:]:
