@@ -96,8 +96,8 @@ def explanation_table(stored: Stored, dataset: str, profile: str = "quick") -> p
 
 
 def explanation_leads(stored: Stored, dataset: str, profile: str = "quick") -> pd.DataFrame:
-    """By how much DevNet's gradient map is ahead of every other map, under three measures, paired over splits and
-    draws, with 95 % intervals; over the splits and draws that both publish; only where every run of them is there that DevNet has."""
+    """By how much DevNet's gradient map is ahead of every other map, under three measures, with 95 % intervals: paired
+    over the splits and draws that both publish, and marked as missing where a run is not there that DevNet has."""
     rows, lines = explained_rows(stored, dataset, profile), {}
     first = next(iter(rows.values()), None)
     for titles, (_, kind, runs) in list(rows.items())[1:]:
