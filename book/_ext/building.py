@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_if_changed, heavy_available, lay_out
+from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_with_key, heavy_available, lay_out, results_state
 from notebooks_last import BUILDER
 from tqdm import tqdm
 
@@ -50,11 +50,11 @@ def step(name: str) -> Iterator[None]:
     print(f" {time.monotonic() - started:.0f} s", flush=True)
 
 
-def timed(source: Path, target: Path, parameters: dict[str, Any]) -> tuple[str, float]:
-    """Bring one executed copy up to date; what happened, and the seconds it took."""
+def timed(source: Path, target: Path, parameters: dict[str, Any]) -> float:
+    """Execute one notebook into its copy; the seconds it took."""
     started = time.monotonic()
-    ran = execute_if_changed(source, target, parameters)
-    return "executed" if ran else "unchanged", time.monotonic() - started
+    execute_with_key(source, target, parameters)
+    return time.monotonic() - started
 
 
 def processes() -> Executor:
@@ -67,30 +67,34 @@ def copies() -> dict[Path, Path]:
     return {source: BOOK / "notebooks" / source.name for source in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 
 
-def lay_out_copies(parameters: dict[str, Any]) -> None:
-    """Have a copy of every notebook stand in `book/notebooks/`, marked where it is yet to be executed, and no other."""
+def lay_out_copies(parameters: dict[str, Any]) -> list[Path]:
+    """Have a copy of every notebook stand in `book/notebooks/`, and no other; the notebooks that are yet to be
+    executed. That is decided here, once, before any page is read."""
     for copy in (BOOK / "notebooks").glob("*.*"):
         if copy.is_file() and copy.stem not in {source.stem for source in copies()}:
             copy.unlink()
-    for source, target in copies().items():
-        lay_out(source, target, parameters)
+    results = results_state()
+    return [source for source, target in copies().items() if lay_out(source, target, parameters, results)]
 
 
-def execute_notebooks(parameters: dict[str, Any], pool: Executor) -> None:
-    """Bring the executed copies up to date. Raises NotebookFailed for the first that stopped; those that run beside it
-    end, the others are not begun."""
+def execute_notebooks(stale: list[Path], parameters: dict[str, Any], pool: Executor) -> None:
+    """Execute these notebooks into their copies. Raises NotebookFailed for the first that stopped; those that run
+    beside it end, the others are not begun."""
     if not heavy_available():
         missing = " or ".join(HEAVY_NEEDS)
         print(f"cells tagged heavy are shown, not executed: {missing} is not installed (`make study` has both)")
-    with tqdm(total=len(copies()), desc="notebooks", unit="notebook", disable=None) as bar:
-        begun = {pool.submit(timed, source, target, parameters): source.stem for source, target in copies().items()}
+    for source in copies():
+        if source not in stale:
+            print(f"notebook {source.stem}: unchanged")
+    with tqdm(total=len(stale), desc="notebooks", unit="notebook", disable=None) as bar:
+        begun = {pool.submit(timed, source, copies()[source], parameters): source.stem for source in stale}
         for done in as_completed(begun):
             try:
-                happened, seconds = done.result()
-            except NotebookFailed:
+                seconds = done.result()
+            except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-            bar.write(f"notebook {begun[done]}: {happened}, {seconds:.0f} s", file=sys.stdout)
+            bar.write(f"notebook {begun[done]}: executed, {seconds:.0f} s", file=sys.stdout)
             bar.update()
 
 
@@ -158,12 +162,12 @@ def build(parameters: dict[str, Any]) -> None:
 
     Raises DamagedScores, NotebookFailed or BuildFailed.
     """
-    lay_out_copies(parameters)
+    stale = lay_out_copies(parameters)
     with processes() as pool:
         with step("published scores"):
             recall(apply=pool.map)
         with site_beside():
-            execute_notebooks(parameters, pool)
+            execute_notebooks(stale, parameters, pool)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -149,31 +149,25 @@ def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def is_current(notebook: Path, target: Path, parameters: dict[str, Any]) -> bool:
-    """Whether nothing has changed of what the copy at `target` depends on."""
+def lay_out(notebook: Path, target: Path, parameters: dict[str, Any], results: str) -> bool:
+    """Have some copy stand at `target`; True, and no key beside it, where it is yet to be executed: something that it
+    depends on has changed, or the stored results, whose state is given."""
     key = target.with_suffix(".key")
-    made = f"{fingerprint(notebook, parameters)} {results_state()}\n"
-    return target.exists() and key.exists() and key.read_text() == made
-
-
-def lay_out(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
-    """Have some copy stand at `target`, and no key beside it unless it is current."""
-    if not is_current(notebook, target, parameters):
-        target.with_suffix(".key").unlink(missing_ok=True)
+    made_from = f"{fingerprint(notebook, parameters)} {results}\n"
+    if target.exists() and key.exists() and key.read_text() == made_from:
+        return False
+    key.unlink(missing_ok=True)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(notebook, target)
+    return True
 
 
-def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, Any]) -> bool:
-    """As `execute`, but keep the copy that is there if nothing it depends on has changed; say whether it ran.
+def execute_with_key(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """As `execute`, and beside the copy a key that says what it was made from.
 
     The results are looked at after the run, because a notebook may add to them and has seen what it added.
     """
-    if is_current(notebook, target, parameters):
-        return False
-    key, made_from = target.with_suffix(".key"), fingerprint(notebook, parameters)
-    key.unlink(missing_ok=True)
+    made_from = fingerprint(notebook, parameters)
     execute(notebook, target, parameters)
-    key.write_text(f"{made_from} {results_state()}\n")
-    return True
+    target.with_suffix(".key").write_text(f"{made_from} {results_state()}\n")

@@ -58,6 +58,7 @@ class Scores:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, score=tuple(state["score"]))
+        self.labels.flags.writeable = False  # which a pickle forgets
 
     def as_json(self) -> dict[str, Any]:
         stored = {

@@ -1,11 +1,14 @@
 """The command that builds the book: a line a step, one clear line of failure, and never half a site."""
 
 import json
+import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import building
 import pytest
@@ -49,13 +52,14 @@ def site_with(text: str):
 def test_each_notebook_gets_a_line_that_says_what_happened(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(building, "execute_if_changed", lambda source, target, parameters: source.stem == "00_first")
+    monkeypatch.setattr(building, "execute_with_key", lambda source, target, parameters: None)
+    first, _ = building.copies()
     with building.processes() as pool:
-        building.execute_notebooks({}, pool)
+        building.execute_notebooks([first], {}, pool)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("notebook")]
     assert sorted(lines) == [
         "notebook 00_first: executed, 0 s",
-        "notebook q1_second: unchanged, 0 s",
+        "notebook q1_second: unchanged",
     ]
 
 
@@ -66,7 +70,7 @@ def test_a_damaged_scores_file_is_named_before_any_notebook_begins(
         raise DamagedScores("devnet.json: not a whole scores file")
 
     monkeypatch.setattr(building, "recall", damaged)
-    monkeypatch.setattr(building, "execute_if_changed", lambda *_: pytest.fail("a notebook began"))
+    monkeypatch.setattr(building, "execute_with_key", lambda *_: pytest.fail("a notebook began"))
     assert building.main([]) == 1 and capsys.readouterr().err == "devnet.json: not a whole scores file\n"
 
 
@@ -74,7 +78,7 @@ def test_before_the_pages_are_read_every_notebook_has_a_copy_and_no_stale_one_ha
     (book / "notebooks").mkdir(parents=True)
     for name in ("00_first.ipynb", "00_first.key", "gone.ipynb", "gone.key", "00_first.unfinished.json"):
         (book / "notebooks" / name).write_text("")
-    building.lay_out_copies({})
+    assert building.lay_out_copies({}) == list(building.copies())
     assert sorted(path.name for path in (book / "notebooks").iterdir()) == ["00_first.ipynb", "q1_second.ipynb"]
     assert (book / "notebooks" / "q1_second.ipynb").read_text() == "{}"
 
@@ -110,25 +114,22 @@ def test_a_build_that_fails_leaves_the_old_site_whole(book: Path, monkeypatch: p
 def test_the_last_line_names_the_file_to_open(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        building,
-        "execute_if_changed",
-        lambda source, target, parameters: parameters == {"execute": 0, "profile": "smoke"},
-    )
+    begun = []
+    monkeypatch.setattr(building, "execute_with_key", lambda source, target, parameters: begun.append(parameters))
     monkeypatch.setattr(building, "jupyter_book", site_with("new"))
     assert building.main(["--profile", "smoke"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == f"The book is built. Open {building.SITE / 'index.html'}"
-    assert "notebook 00_first: executed, 0 s" in printed
+    assert "notebook 00_first: executed, 0 s" in printed and begun == 2 * [{"execute": 0, "profile": "smoke"}]
 
 
 def test_a_failing_notebook_ends_the_build_with_1_and_its_name(
     book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(source: Path, target: Path, parameters: dict[str, str]) -> bool:
+    def stop(source: Path, target: Path, parameters: dict[str, str]) -> None:
         raise NotebookFailed(f"{source.name} stopped at code cell 3: ValueError: no")
 
-    monkeypatch.setattr(building, "execute_if_changed", stop)
+    monkeypatch.setattr(building, "execute_with_key", stop)
     monkeypatch.setattr(building, "jupyter_book", site_with("new"))
     assert building.main([]) == 1 and not building.SITE.exists()
     assert capsys.readouterr().err == "00_first.ipynb stopped at code cell 3: ValueError: no\n"
@@ -143,14 +144,15 @@ def small_book(book: Path) -> Path:
         title = {"cell_type": "markdown", "id": "one", "metadata": {}, "source": f"# Before {name}"}
         (book / "notebooks" / f"{name}.ipynb").write_text(json.dumps(cells | {"cells": [title]}))
     (book / "notebooks" / "a.key").touch()
-    chapters = "chapters: [{file: notebooks/a}, {file: notebooks/b}]"
+    chapters = "chapters: [{file: notebooks/a}, {file: notebooks/b}, {file: z}]"
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: index\n{chapters}\n")
     extensions = f"local_extensions: {{notebooks_last: {Path(building.__file__).parent}}}"
     (book / "_config.yml").write_text(
         "title: Small\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
         + f"sphinx: {{{extensions}}}\n"
     )
-    (book / "index.md").write_text("# Small\n")
+    for name in ("index", "z"):
+        (book / f"{name}.md").write_text("# Small\n")
     return book
 
 
@@ -159,7 +161,7 @@ def test_a_notebook_is_read_once_its_copy_is_executed(small_book: Path, tmp_path
     copy = small_book / "notebooks" / "b.ipynb"
     with building.jupyter_book(tmp_path / "out") as finished:
         for _ in range(600):
-            if list((tmp_path / "out").rglob("a.doctree")):
+            if len(list((tmp_path / "out").rglob("*.doctree"))) == 3:  # z is read before b, for which it need not wait
                 break
             time.sleep(0.1)
         copy.write_text(copy.read_text().replace("Before", "After"))
@@ -169,10 +171,20 @@ def test_a_notebook_is_read_once_its_copy_is_executed(small_book: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_jupyter_book_is_stopped_where_a_notebook_fails(small_book: Path, tmp_path: Path) -> None:
+def test_jupyter_book_is_stopped_where_a_notebook_fails(
+    small_book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            begun.append(self)
+
+    monkeypatch.setattr(building.subprocess, "Popen", Recorded)
     with pytest.raises(NotebookFailed), building.jupyter_book(tmp_path / "out"):
         raise NotebookFailed("b.ipynb stopped")
-    assert not (tmp_path / "out" / "_build" / "html" / "index.html").exists()
+    assert [process.returncode for process in begun] == [-signal.SIGKILL]
 
 
 @pytest.mark.slow

@@ -28,6 +28,14 @@ print("profile", profile)
 """
 
 
+def execute_if_changed(notebook: Path, target: Path, parameters: dict[str, str]) -> bool:
+    """What the builder does for each notebook; whether it was executed."""
+    stale = executing.lay_out(notebook, target, parameters, executing.results_state())
+    if stale:
+        executing.execute_with_key(notebook, target, parameters)
+    return stale
+
+
 @pytest.fixture
 def notebook(tmp_path: Path) -> Path:
     """A small notebook with a parameter and a heavy cell that must not run."""
@@ -84,8 +92,8 @@ def test_a_parameter_that_a_notebook_does_not_have_is_not_injected(notebook: Pat
 
 def test_an_unchanged_notebook_is_not_executed_again(notebook: Path, tmp_path: Path, kernel: list) -> None:
     target = tmp_path / "copies" / "small.ipynb"
-    assert executing.execute_if_changed(notebook, target, {"profile": "smoke"})
-    assert not executing.execute_if_changed(notebook, target, {"profile": "smoke"})
+    assert execute_if_changed(notebook, target, {"profile": "smoke"})
+    assert not execute_if_changed(notebook, target, {"profile": "smoke"})
     assert kernel == [{"profile": "smoke"}]
 
 
@@ -93,7 +101,7 @@ def test_another_profile_another_source_or_new_results_execute_it_again(
     notebook: Path, tmp_path: Path, kernel: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(profile: str) -> bool:
-        return executing.execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {"profile": profile})
+        return execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {"profile": profile})
 
     assert run("smoke") and run("quick") and not run("quick")
     notebook.write_text(notebook.read_text().replace("A title", "Another title"))
@@ -113,8 +121,8 @@ def test_what_a_run_adds_to_the_results_does_not_make_its_own_copy_stale(
         target.write_bytes(source.read_bytes())
 
     monkeypatch.setattr(executing, "run_cells", run_and_store)
-    assert executing.execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {})
-    assert not executing.execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {})
+    assert execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {})
+    assert not execute_if_changed(notebook, tmp_path / "copies" / "small.ipynb", {})
 
 
 def test_a_notebook_that_fails_leaves_the_old_copy_whole_and_nothing_else(

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
 from devnetlib.report import remembered
 from devnetlib.report.remembered import recall
+from devnetlib.study import results as results_module
 from devnetlib.study.results import PUBLISHED, collect, stored_paths
 
 
@@ -25,8 +28,16 @@ def test_what_is_recalled_equals_what_is_read_and_no_file_is_parsed_again(result
     memory = tmp_path / "memory"
     assert recall(results, memory) == collect(results) and memory.stat().st_size > 1000
     monkeypatch.setattr(remembered, "read_all", lambda *_: pytest.fail("parsed again"))
-    found = recall(results, memory)
+    monkeypatch.setattr(results_module.Scores, "measure", lambda *_: pytest.fail("measured again"))
+    found, metrics = recall(results, memory), set(remembered.MEASURED)
+    assert all(set(scores._measures) == metrics and not scores.labels.flags.writeable for scores in found)
+    assert all((one.labels == other.labels).all() for one, other in zip(found, collect(results), strict=True))
     assert len(found) == 5 and [scores.ids for scores in found] == [scores.ids for scores in collect(results)]
+
+
+def test_processes_read_what_one_process_reads(results, tmp_path):
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert recall(results, tmp_path / "memory", pool.map) == collect(results)
 
 
 def test_a_digit_that_changes_is_seen(results, tmp_path):
