@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
-from devnetlib.report.remembered import recall
+from devnetlib.report.remembered import recall, state_of
 from devnetlib.study.results import Metric, Scores, collect
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
@@ -55,7 +55,12 @@ def published() -> Stored:
 
 
 def yours(root: Path) -> Stored:
-    """All scores that were made on this machine."""
+    """All scores that were made on this machine, read again where a file has changed."""
+    return _yours(root, state_of(root))
+
+
+@lru_cache(maxsize=1)
+def _yours(root: Path, state: bytes) -> Stored:
     return Stored(collect(root))
 
 

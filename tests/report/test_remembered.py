@@ -9,6 +9,7 @@ import pytest
 
 from devnetlib.report import remembered
 from devnetlib.report.remembered import recall
+from devnetlib.report.selection import yours
 from devnetlib.study import results as results_module
 from devnetlib.study.results import PUBLISHED, collect, stored_paths
 
@@ -70,3 +71,10 @@ def test_a_damaged_memory_is_done_without_and_mended(results, tmp_path, damage):
 def test_where_nothing_can_be_written_the_scores_are_read_all_the_same(results, tmp_path):
     (tmp_path / "file").touch()
     assert len(recall(results, tmp_path / "file" / "memory")) == 5
+
+
+def test_your_scores_are_read_once_and_again_where_one_changes(results):
+    first = yours(results)
+    assert yours(results) is first and first == collect(results)
+    next(stored_paths(results)).unlink()
+    assert len(yours(results)) == 4
