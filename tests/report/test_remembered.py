@@ -75,6 +75,6 @@ def test_where_nothing_can_be_written_the_scores_are_read_all_the_same(results, 
 
 def test_your_scores_are_read_once_and_again_where_one_changes(results):
     first = yours(results)
-    assert yours(results) is first and first == collect(results)
+    assert yours(results) is first and list(first) == collect(results)
     next(stored_paths(results)).unlink()
     assert len(yours(results)) == 4
