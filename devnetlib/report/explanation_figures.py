@@ -35,19 +35,19 @@ def gallery(
     maps: Mapping[str, NDArray[np.floating[Any]]],
     titles: Sequence[str],
 ) -> Figure:
-    """A row an image: the image with its mask outlined, then a map (N,H,W) in [0, 1] a detector, outlined alike; one
-    colour scale for all."""
+    """A column an image: the image with its mask outlined, and below a map (N,H,W) in [0, 1] a detector, outlined
+    alike; one colour scale for all."""
+    lines = {"image": (images, "gray", 0, 255)} | {name: (shown, "inferno", 0, 1) for name, shown in maps.items()}
     with plt.rc_context(STYLE):
-        size = (1.75 * (1 + len(maps)) + 0.6, 1.85 * len(images))
-        figure, grid = plt.subplots(len(images), 1 + len(maps), figsize=size, layout="constrained", squeeze=False)
-    for number, (line, title) in enumerate(zip(grid, titles, strict=True)):
-        panels = [(images[number], "gray", 0, 255), *((shown[number], "inferno", 0, 1) for shown in maps.values())]
-        for ax, (values, colours, low, high) in zip(line, panels, strict=True):
-            drawn = ax.imshow(values, cmap=colours, vmin=low, vmax=high)
-            ax.contour(masks[number], levels=[0.5], colors=OUTLINE, linewidths=0.9)
+        size = (1.6 * len(images) + 1.4, 1.65 * len(lines) + 0.3)
+        figure, grid = plt.subplots(len(lines), len(images), figsize=size, layout="constrained", squeeze=False)
+    for row, (name, (values, colours, low, high)) in zip(grid, lines.items(), strict=True):
+        for ax, one, mask in zip(row, values, masks, strict=True):
+            drawn = ax.imshow(one, cmap=colours, vmin=low, vmax=high)
+            ax.contour(mask, levels=[0.5], colors=OUTLINE, linewidths=0.9)
             ax.set(xticks=[], yticks=[])
-        line[0].set_ylabel(title)
-    for ax, name in zip(grid[0], ["image", *maps], strict=True):
-        ax.set_title(fill(name, 16), fontsize=9)
-    figure.colorbar(drawn, ax=grid, label="saliency, scaled for each image", shrink=0.8)
+        row[0].set_ylabel(fill(name, 16), fontsize=9)
+    for ax, title in zip(grid[0], titles, strict=True):
+        ax.set_title(title)
+    figure.colorbar(drawn, ax=grid, label="saliency, scaled for each image", shrink=0.5)
     return figure
