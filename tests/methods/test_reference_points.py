@@ -59,6 +59,16 @@ def test_the_coreset_takes_the_farthest_point_each_time():
     assert sorted(greedy_coreset(line, 9).tolist()) == [0, 1, 2, 3]
 
 
+def test_the_coreset_is_that_of_distances_in_double_precision_also_among_points_that_stand_twice(generator):
+    points = torch.randn(1000, 384, generator=generator) * torch.linspace(0.1, 5, 384)
+    points = torch.cat([points, points[:200]])
+    away, slowly = torch.full((len(points),), float("inf"), dtype=torch.double), [0]
+    for _ in range(299):
+        away = torch.minimum(away, (points.double() - points[slowly[-1]].double()).square().sum(dim=1))
+        slowly.append(int(away.argmax()))
+    assert greedy_coreset(points, 300).tolist() == slowly
+
+
 @torch.inference_mode()
 def test_an_image_whose_patches_are_all_kept_scores_0_and_another_lies_as_far_as_its_farthest_patches(generator, noise):
     detector = Nearest(generator, coreset=100, pool=100, top_k=0.5)
