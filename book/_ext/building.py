@@ -70,11 +70,11 @@ def copies() -> dict[Path, Path]:
 def lay_out_copies(parameters: dict[str, Any]) -> list[Path]:
     """Have a copy of every notebook stand in `book/notebooks/`, and no other; the notebooks that are yet to be
     executed. That is decided here, once, before any page is read."""
+    targets, results = copies(), results_state()
     for copy in (BOOK / "notebooks").glob("*.*"):
-        if copy.is_file() and copy.stem not in {source.stem for source in copies()}:
+        if copy.is_file() and copy.stem not in {source.stem for source in targets}:
             copy.unlink()
-    results = results_state()
-    return [source for source, target in copies().items() if lay_out(source, target, parameters, results)]
+    return [source for source, target in targets.items() if lay_out(source, target, parameters, results)]
 
 
 def execute_notebooks(stale: list[Path], parameters: dict[str, Any], pool: Executor) -> None:
@@ -83,11 +83,12 @@ def execute_notebooks(stale: list[Path], parameters: dict[str, Any], pool: Execu
     if not heavy_available():
         missing = " or ".join(HEAVY_NEEDS)
         print(f"cells tagged heavy are shown, not executed: {missing} is not installed (`make study` has both)")
-    for source in copies():
+    targets = copies()
+    for source in targets:
         if source not in stale:
             print(f"notebook {source.stem}: unchanged")
     with tqdm(total=len(stale), desc="notebooks", unit="notebook", disable=None) as bar:
-        begun = {pool.submit(timed, source, copies()[source], parameters): source.stem for source in stale}
+        begun = {pool.submit(timed, source, targets[source], parameters): source.stem for source in stale}
         for done in as_completed(begun):
             try:
                 seconds = done.result()
