@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from devnetlib import embedded
 from devnetlib.data.batches import on_device
@@ -24,6 +25,7 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import CONTROLS, METHODS, Detector
 from devnetlib.methods.controls import Images, Probe
 from devnetlib.metrics import auroc
+from devnetlib.network import Tap
 from devnetlib.study import results as stored
 from devnetlib.study.folding import folded
 from devnetlib.study.precision import precision_of
@@ -276,14 +278,36 @@ def check_unseen(run: Run, data: Prepared) -> None:
 
 
 def frozen_inputs(run: Run, detector: Detector, pixels: Pixels, data: Prepared, machine: Machine) -> Maps:
-    """The cached maps that a detector taps; made on first use, with all cores: each map is computed for itself."""
+    """The cached maps that a detector taps; made on first use."""
+    return Maps(tapped_maps(run, detector.backbone, detector.taps, pixels, data, machine), pixels.device)
+
+
+def tapped_maps(
+    run: Run, backbone: nn.Module, taps: Iterable[Tap], pixels: Pixels, data: Prepared, machine: Machine
+) -> list[np.ndarray]:
+    """Cached maps at `taps`, one array a tap; what is missing is made with all cores: each map is computed for
+    itself."""
     threads = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)
-    named = detector.backbone.architecture, run.weights, "fp32", machine.cache
-    paths = {tap: maps_path(data, run.training, tap, *named) for tap in detector.taps}
-    arrays = cached_maps(detector.backbone, pixels, paths)
+    named = backbone.architecture, run.weights, "fp32", machine.cache
+    arrays = cached_maps(backbone, pixels, {tap: maps_path(data, run.training, tap, *named) for tap in taps})
     torch.set_num_threads(threads)
-    return Maps(arrays, pixels.device)
+    return arrays
+
+
+def warm_maps(runs: list[Run], data: Prepared, bank: np.ndarray, machine: Machine) -> None:
+    """Cache what frozen runs on the same images and weights tap, in one pass of the deepest of their backbones of each
+    architecture."""
+    by_architecture: dict[str, list[Detector]] = {}
+    for run in runs:
+        check_unseen(run, data)
+        detector, _ = build_detector(run, machine)
+        by_architecture.setdefault(detector.backbone.architecture, []).append(detector)
+    for detectors in by_architecture.values():
+        deepest = max((detector.backbone for detector in detectors), key=lambda backbone: backbone.stages[-1])
+        taps = dict.fromkeys(tap for detector in detectors for tap in detector.taps)
+        pixels = Pixels(bank, machine.torch_device(), 0.0, np.random.default_rng(0))
+        tapped_maps(runs[0], deepest, taps, pixels, data, machine)
 
 
 @torch.inference_mode()

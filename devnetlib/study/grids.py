@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
-from devnetlib.study.execution import HERE, Machine, build_detector, execute, lane_inputs
+from devnetlib.study.execution import HERE, Machine, execute, warm_maps
 from devnetlib.study.localisation import explain
 from devnetlib.study.results import Scores
 from devnetlib.study.runs import Run
@@ -83,15 +83,16 @@ def execute_all(
 
 def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
     """Make the banks and maps that the missing runs need, before several processes would each make them."""
-    needed = {}
+    needed: dict[Hashable, dict[str, Run]] = {}
     for run in runs:
         if not stored.scores_path(results, run).exists() and not isinstance(CONTROLS.get(run.method), Probe):
-            needed.setdefault((run.dataset, run.reading, run.row, run.training.pixels, run.weights), run)
-    for run in needed.values():
-        data = prepare(run.dataset, run.reading, machine.data_root)
-        bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
-        if run.training.trains == "head":
-            lane_inputs(run, build_detector(run, machine)[0], data, bank, machine)
+            rows = needed.setdefault((run.dataset, run.reading, run.training.pixels, run.weights), {})
+            rows.setdefault(run.row, run)
+    for rows in needed.values():
+        first, *_ = rows.values()
+        data = prepare(first.dataset, first.reading, machine.data_root)
+        bank = image_bank(data.table, data.root, first.training.pixels, machine.cache)
+        warm_maps([run for run in rows.values() if run.training.trains == "head"], data, bank, machine)
 
 
 def outcomes(

@@ -21,8 +21,9 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS, Detector
 from devnetlib.metrics import auroc
 from devnetlib.network import initialise
+from devnetlib.study import training
 from devnetlib.study.execution import Collapse, Machine, check_scores, execute, partition_of, row_numbers
-from devnetlib.study.grids import execute_all
+from devnetlib.study.grids import execute_all, warm_caches
 from devnetlib.study.results import collect, partition_path, read, scores_path
 from devnetlib.study.workers import process_pool
 
@@ -232,6 +233,16 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs
 
 
 @pytest.mark.slow
+def test_maps_that_several_methods_tap_are_made_in_one_pass_before_the_runs(toy_runs, tmp_path, monkeypatch):
+    runs = [run for method in ("devnet", "minns", "grey") for run in small_frozen(toy_runs, method)]
+    runs = [replace(run, training=replace(run.training, pixels=72)) for run in runs]  # maps that nobody else has made
+    passes, compute = [], training.compute_maps
+    monkeypatch.setattr(training, "compute_maps", lambda *args: passes.append(args[2]) or compute(*args))
+    warm_caches(runs, tmp_path, ONE)
+    execute_all(runs, tmp_path, ONE)
+    assert [{tap.stage for tap in taps} for taps in passes] == [{2, 3}]
+
+
 def test_a_pool_of_two_processes_gives_the_scores_of_one(toy_runs, tmp_path):
     runs = [*toy_runs(draws=[0, 1]), *toy_runs("grey")]
     alone, _ = execute_all(runs, tmp_path / "alone", ONE)
