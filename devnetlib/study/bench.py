@@ -34,9 +34,8 @@ from devnetlib.study.stretches import (
     timed,
 )
 from devnetlib.study.stretches import flops as counted_flops
-from devnetlib.study.workers import end_with_parent
+from devnetlib.study.workers import ALLOCATOR, end_with_parent
 
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184"}  # as in the Makefile
 STATED = 224  # the ratios at the head of a record are for images of this side
 FROZEN_UPDATES = 100
 SIDES = ("ours", "plain")

@@ -21,13 +21,10 @@ from devnetlib.study.execution import Machine, build_detector
 from devnetlib.study.grids import warm_caches
 from devnetlib.study.kit import SAME, checked, differences, kit
 from devnetlib.study.runs import Run
-from devnetlib.study.workers import GO_ON
+from devnetlib.study.workers import ALLOCATOR, GO_ON
 
 ANSWER = 5  # seconds in which a scheduler must answer, and after which one without workers is refused
 PATIENCE = 15  # seconds without any worker: a nanny needs a few to start one again
-# glibc hands torch's large buffers back to the system and faults them in again, unless told otherwise; Dask's own
-# setting makes it worse.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": 8589934592, "MALLOC_TRIM_THRESHOLD_": 17179869184}
 LOCAL = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}
 START = "dask worker {address} --nworkers 2 --nthreads 1 --memory-limit 0"
 
@@ -161,8 +158,9 @@ def connected(scheduler: str, workers: int) -> Iterator[Any]:
 
 
 def own_environment(dask: Any) -> dict[str, Any]:
-    """The environment in which local workers start: Dask's, with the settings of malloc that suit torch."""
-    return dask.config.get("distributed.nanny.pre-spawn-environ") | MALLOC
+    """The environment in which local workers start: Dask's, with the allocator's settings that suit torch; its own one
+    makes them slower."""
+    return dask.config.get("distributed.nanny.pre-spawn-environ") | ALLOCATOR
 
 
 def check_workers(client: Any, scheduler: str, runs: list[Run], machine: Machine) -> dict[str, list[str]]:

@@ -15,6 +15,13 @@ from devnetlib.study.grids import is_stored, warm_caches
 from devnetlib.study.runs import Run
 
 GO_ON = "finished runs are stored, the same command goes on with the rest"
+# Read before Python starts, as the Makefile has them. glibc hands torch's large buffers back to the system and faults
+# them in again, unless told otherwise, and asks for no large pages, which spare the processor looking addresses up.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "8589934592",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
 
 
 @contextmanager
