@@ -19,8 +19,8 @@ def on_device(array: np.ndarray, device: torch.device) -> Tensor:
 
 
 def gather(bank: Tensor, rows: np.ndarray) -> Tensor:
-    """Rows of a bank as uint8 (N,C,H,W), where the bank is."""
-    return bank[on_device(rows, bank.device)]
+    """Rows of an array, where it is: of a bank (N,C,H,W), or of maps (N,h,w,C). Indexing would copy number by number."""
+    return bank.index_select(0, on_device(rows, bank.device))
 
 
 def to_unit(images: Tensor) -> Tensor:

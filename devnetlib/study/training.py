@@ -155,7 +155,7 @@ class Maps:
 
     def stored(self, rows: np.ndarray) -> list[Tensor]:
         """Maps (B,C,h,w) as stored, one a tap: for statistics over many rows."""
-        return [array[torch.from_numpy(rows)].to(self.device).permute(0, 3, 1, 2) for array in self.arrays]
+        return [gather(array, rows).to(self.device).permute(0, 3, 1, 2) for array in self.arrays]
 
     def plain(self, rows: np.ndarray) -> list[Tensor]:
         """Maps (B,C,h,w) in single precision, one a tap."""
