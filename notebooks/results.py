@@ -21,7 +21,6 @@ from IPython.display import Markdown
 
 from devnetlib.report.answers import verdict_counts
 
-counts = verdict_counts()
 Markdown(
     "**{runs} published runs, {measured} of {claims} claims judged**, which gives {judgements} verdicts, one a data set and rival: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody "
     "has run, and no cell is filled from another profile. The scores have the digest `{digest}`, which `make verify` prints, too.".format(

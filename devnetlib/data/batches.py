@@ -19,7 +19,7 @@ def on_device(array: np.ndarray, device: torch.device) -> Tensor:
 
 
 def gather(bank: Tensor, rows: np.ndarray) -> Tensor:
-    """Rows of an array, where it is: of a bank (N,C,H,W), or of maps (N,h,w,C). Indexing would copy number by number."""
+    """Rows of a bank (N,C,H,W), or of maps (N,h,w,C), where these are. Indexing would copy them number by number."""
     return bank.index_select(0, on_device(rows, bank.device))
 
 

@@ -10,7 +10,6 @@ from math import inf, sqrt
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from devnetlib.errors import unknown
 from devnetlib.report.paper import DEVNET_IN_TABLE_5, p_values, printed
@@ -135,6 +134,8 @@ def _comparison(first: pd.Series, rival: pd.Series) -> dict[str, float | int | s
 def ranked(name: str, methods: Sequence[str] | None = None) -> Ranked:
     """Mean ranks, Friedman's test and Nemenyi's critical difference over a family; `methods` (None: all of it, else
     three at least) are those that are ranked."""
+    from scipy import stats  # takes two seconds to import, and most pages do without
+
     values = means(name)
     values = (values if methods is None else values[list(methods)]).round(ROUNDING)
     ranks = values.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
@@ -147,6 +148,8 @@ def ranked(name: str, methods: Sequence[str] | None = None) -> Ranked:
 def critical_difference(methods: int, sets: int, level: float = LEVEL) -> float:
     """Nemenyi's: mean ranks of so many methods over so many sets differ at `level` where they are further apart
     (Demšar, JMLR 7, 2006, Sec. 3.2.2)."""
+    from scipy import stats  # as above
+
     studentized = stats.studentized_range.ppf(1 - level, methods, inf) / sqrt(2)
     return float(studentized * sqrt(methods * (methods + 1) / (6 * sets)))
 

@@ -5,12 +5,13 @@ What is remembered holds for exactly the files it was read from, by name, size a
 read them. `verify-results` never looks here.
 """
 
+import gc
 import hashlib
 import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain, groupby
 from operator import attrgetter
@@ -82,7 +83,22 @@ def read(state: bytes, memory: Path) -> list[Scores] | None:
     except OSError:
         return None
     head, content = stored[: 2 * len(state)], stored[2 * len(state) :]
-    return pickle.loads(content) if head == state + digest_of(content) else None
+    if head != state + digest_of(content):
+        return None
+    with uncollected():
+        return pickle.loads(content)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles among objects, which takes as long as reading a hundred thousand of them; they stay
+    to the end, and are not searched later either."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def digest_of(content: bytes) -> bytes:

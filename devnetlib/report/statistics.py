@@ -11,7 +11,7 @@ from math import comb, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 MOST_TRIPLES = comb(120, 3)  # above this an enumeration of all triples takes longer than a page may
 ROUNDING = 10  # decimals kept of a difference of printed numbers; without it 0.983 - 0.967 and 0.016 are no tie
@@ -141,6 +141,8 @@ def three_run_percentile(values: ArrayLike, printed_mean: float) -> float:
     if comb(runs.size, 3) > MOST_TRIPLES:
         raise ValueError(f"{runs.size} runs have {comb(runs.size, 3)} triples; at most {MOST_TRIPLES} are enumerated")
     means = runs[np.array(list(combinations(range(runs.size), 3)))].mean(axis=1).round(ROUNDING)
+    from scipy import stats  # takes two seconds to import, and most pages do without
+
     return float(stats.percentileofscore(means, round(printed_mean, ROUNDING), kind="mean"))
 
 
@@ -164,6 +166,8 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRan
     `method` is "exact" or "approx"; by default as the paper's p-values come out: exact below ten data sets, else the
     normal approximation. Effect: (W+ - W-) / (W+ + W-) (Kerby 2014).
     """
+    from scipy import stats  # as above
+
     differences = (np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).round(ROUNDING)
     kept = differences[differences != 0]
     if kept.size == 0:
@@ -188,7 +192,7 @@ def t_quantile(confidence: float, freedom: float) -> float:
     """Two-sided t quantile; NaN without degrees of freedom."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, found {confidence}")
-    return float(stats.t.ppf((1 + confidence) / 2, freedom)) if freedom > 0 else nan
+    return float(special.stdtrit(freedom, (1 + confidence) / 2)) if freedom > 0 else nan
 
 
 def _one_way(values: NDArray[np.float64]) -> Components:

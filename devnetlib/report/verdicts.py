@@ -7,7 +7,6 @@ from math import isnan, nan, sqrt
 from typing import Protocol
 
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from devnetlib.report.statistics import (
     ROUNDING,
@@ -176,6 +175,8 @@ def _least_factor(confidence: float, freedom: int) -> float:
     Some variance of ours, known with many degrees of freedom, shortens Welch's interval at first: it adds degrees of
     freedom faster than width.
     """
+
+    from scipy import optimize  # takes half a second to import, and most pages do without
 
     def half(ratio: float) -> float:  # our variance in units of the printed one
         return t_quantile(confidence, freedom * (1 + ratio) ** 2) * sqrt(1 + ratio)

@@ -43,7 +43,7 @@ class Scores:
 
     run: Run
     partition: str  # digest
-    score: tuple[float, ...]
+    score: array  # of double precision: thousands of runs in tuples would take gigabytes and seconds
     origin: dict[str, Any]  # versions, device, precision, threads, seconds, peak memory, digest of the image table
     pixels: dict[str, Any] | None = None
     # From the partition, not stored: label, kind of defect and id of every test image, (N,)
@@ -52,12 +52,11 @@ class Scores:
     ids: tuple[str, ...] = field(default=(), compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickled with the scores as bytes: ten thousand runs are read back in a fraction of the time."""
-        kept = {name: value for name, value in self.__dict__.items() if name != "values"}
-        return kept | {"score": array("d", self.score)}
+        """Pickled without what is the same numbers once more."""
+        return {name: value for name, value in self.__dict__.items() if name != "values"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, score=tuple(state["score"]))
+        self.__dict__.update(state)
         self.labels.flags.writeable = False  # which a pickle forgets
 
     def as_json(self) -> dict[str, Any]:
@@ -85,9 +84,9 @@ class Scores:
         return self._measures[metric]
 
 
-def rounded(scores: np.ndarray) -> tuple[float, ...]:
+def rounded(scores: np.ndarray) -> array:
     """Scores with the 7 significant digits that are stored."""
-    return tuple(float(f"{value:.7g}") for value in scores)
+    return array("d", (float(f"{value:.7g}") for value in scores))
 
 
 def scores_path(root: Path, run: Run) -> Path:
@@ -148,7 +147,7 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
         scores = Scores(
             Run.from_json(stored["run"]),
             stored["partition"],
-            tuple(stored["score"]),
+            array("d", stored["score"]),
             stored["origin"],
             stored.get("pixels"),
         )
@@ -171,11 +170,9 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
 
 def stored_paths(root: Path) -> Iterator[Path]:
     """All scores files under a results folder, sorted."""
-    return (
-        path
-        for path in sorted(root.glob("*/**/*.json"))
-        if path.relative_to(root).parts[0] != "partitions" and not path.name.startswith(".")
-    )
+    folders = (folder for folder in root.glob("*") if folder.name != "partitions")
+    found = (path for folder in folders for path in folder.glob("**/*.json") if not path.name.startswith("."))
+    return iter(sorted(found))
 
 
 def scores_digest(root: Path) -> str:

@@ -47,7 +47,7 @@ def test_scores_on_the_partition_of_another_contamination_are_refused(toy, toy_r
 
 
 def test_scores_are_stored_to_seven_digits():
-    assert rounded(np.array([1 / 3, 123456.789, 1e-9 / 3])) == (0.3333333, 123456.8, 3.333333e-10)
+    assert rounded(np.array([1 / 3, 123456.789, 1e-9 / 3])).tolist() == [0.3333333, 123456.8, 3.333333e-10]
 
 
 def test_a_partition_stands_once_for_all_runs_that_share_it(made, tmp_path):
