@@ -31,8 +31,8 @@ Markdown(
 
 # %% [markdown]
 # You will be able to: read a map beside its mask; tell pixel AUROC an image from pooled AUROC and from AUPRO; say what a map must beat before it explains
-# anything. You need {doc}`Q1 <q1_detection>` and the {doc}`method page <../method>`. Reading takes ten minutes, executing a minute under `smoke`; under `quick` a
-# run takes most of a minute of one core, nearly all of it for gradients; one of KDAD two minutes more.
+# anything. You need {doc}`Q1 <q1_detection>` and the {doc}`method page <../method>`. Reading takes ten minutes, executing a minute under `smoke`. Under `quick`
+# nearly all of a run's time goes into gradients (their seconds stand at the end), and KDAD trains a network of its own besides.
 #
 # ## What the paper claims
 #
