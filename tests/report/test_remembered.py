@@ -1,5 +1,6 @@
 """Scores that are read once: the same as from their files, and forgotten as soon as one of these changes."""
 
+import gc
 import json
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -39,6 +40,16 @@ def test_what_is_recalled_equals_what_is_read_and_no_file_is_parsed_again(result
 def test_processes_read_what_one_process_reads(results, tmp_path):
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         assert recall(results, tmp_path / "memory", pool.map) == collect(results)
+
+
+def test_the_garbage_collector_works_again_after_reading_and_after_a_failure(results, tmp_path):
+    memory = tmp_path / "memory"
+    recall(results, memory)
+    recall(results, memory)
+    assert gc.isenabled()
+    with pytest.raises(EOFError), remembered.uncollected():
+        raise EOFError
+    assert gc.isenabled()
 
 
 def test_a_digit_that_changes_is_seen(results, tmp_path):
