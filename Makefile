@@ -3,7 +3,8 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 
 # glibc hands torch's large buffers back to the system and faults them in again, unless told otherwise before Python
-# starts: a fifth of the training time. Large pages spare another twentieth. Compiled modules are kept, for importing torch without them takes twice as long.
+# starts: a fifth of the training time. Large pages spare another twentieth. Compiled modules are kept, for importing
+# torch without them takes twice as long.
 export MALLOC_MMAP_THRESHOLD_ := 8589934592
 export MALLOC_TRIM_THRESHOLD_ := 17179869184
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1

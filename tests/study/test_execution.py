@@ -232,7 +232,6 @@ def test_a_results_folder_that_cannot_be_written_is_refused_before_anything_runs
         execute_all(toy_runs("grey"), folder)
 
 
-@pytest.mark.slow
 def test_maps_that_several_methods_tap_are_made_in_one_pass_before_the_runs(toy_runs, tmp_path, monkeypatch):
     runs = [run for method in ("devnet", "minns", "grey") for run in small_frozen(toy_runs, method)]
     runs = [replace(run, training=replace(run.training, pixels=72)) for run in runs]  # maps that nobody else has made
@@ -243,6 +242,7 @@ def test_maps_that_several_methods_tap_are_made_in_one_pass_before_the_runs(toy_
     assert [{tap.stage for tap in taps} for taps in passes] == [{2, 3}]
 
 
+@pytest.mark.slow
 def test_a_pool_of_two_processes_gives_the_scores_of_one(toy_runs, tmp_path):
     runs = [*toy_runs(draws=[0, 1]), *toy_runs("grey")]
     alone, _ = execute_all(runs, tmp_path / "alone", ONE)
