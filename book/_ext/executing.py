@@ -116,16 +116,31 @@ def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
 
 
 def normalised(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without what differs from run to run: cell ids, times, paths, the interpreter's patch level."""
+    """The notebook without what differs from run to run: cell ids, times, paths, the interpreter's patch level, and in
+    how many pieces a cell's print arrives."""
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     for number, cell in enumerate(notebook.cells):
         cell.id = f"c{number:03d}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
         if "injected-parameters" in (tags := cell.metadata.get("tags", [])):
             cell.metadata["tags"] = [*tags, "remove-cell"]  # how the book was built is no part of the chapter
     return notebook
+
+
+def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs whose neighbours of one stream are one."""
+    found: list[NotebookNode] = []
+    for output in outputs:
+        last = found[-1] if found else NotebookNode()
+        if output.output_type == "stream" == last.get("output_type") and output.name == last.name:
+            last.text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def with_heavy_cells_explained(notebook: NotebookNode) -> NotebookNode:

@@ -62,6 +62,17 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     return calls
 
 
+def test_what_a_cell_prints_is_one_piece_in_its_place_once_normalised() -> None:
+    pieces = [("stdout", "a"), ("stdout", "b\n"), ("stderr", "c"), ("stdout", "d")]
+    outputs = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in pieces]
+    outputs.insert(3, nbformat.v4.new_output("display_data"))
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(outputs=outputs), nbformat.v4.new_markdown_cell()]
+    )
+    found = executing.normalised(notebook).cells[0].outputs
+    assert [output.get("text") for output in found] == ["ab\n", "c", None, "d"]
+
+
 def test_two_conversions_of_one_script_are_equal_bytes_once_normalised() -> None:
     def converted(stamp: str) -> str:
         notebook = jupytext.reads(SCRIPT, fmt="py:percent")
