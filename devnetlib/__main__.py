@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--json", action="store_true", help="machine-readable")
     data.set_defaults(function=command_data)
 
-    cached = add("cache", help="list or clear what can be made again: banks and maps")
+    cached = add("cache", help="list or clear what can be made again: banks, maps, saliency maps")
     cached.add_argument("action", choices=["list", "clear"])
     cached.add_argument("dataset", nargs="?", help="only this data set's")
     cached.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
@@ -259,6 +259,7 @@ def command_study(args: argparse.Namespace) -> int:
     from devnetlib.report.explanations import explanation_text
     from devnetlib.report.tables import text_table, weights_title
     from devnetlib.study.planning import question_grid, short_grid
+    from devnetlib.study.questions import short_questions
     from devnetlib.study.weights import find_imagenet
 
     if not args.datasets:
@@ -269,13 +270,13 @@ def command_study(args: argparse.Namespace) -> int:
         print(f"no ImageNet weights at hand: {instead} ('make weights' looks for them again)", file=sys.stderr)
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     chosen |= {"data_root": args.data_root}
-    questions = list(QUESTIONS) if args.question == "all" or args.short else [args.question]
+    questions = {name: args.datasets for name in (QUESTIONS if args.question == "all" else [args.question])}
     if len(questions) > 1:
-        questions = [name for name in questions if any(map(QUESTIONS[name].settings_of, args.datasets))]
+        questions = {name: of for name, of in questions.items() if any(map(QUESTIONS[name].settings_of, of))}
     if args.short:
         if chosen.pop("methods"):
             raise Misuse("--short chooses the methods itself; leave out --methods, or --short")
-        runs = {False: short_grid(args.profile, args.weights, **chosen)}
+        runs, questions = short_grid(args.profile, args.weights, **chosen), short_questions(args.datasets)
     else:
         runs = {True: [], False: []}  # whether they are explained, too; what is, need not be executed again
         for name in questions:
@@ -283,9 +284,9 @@ def command_study(args: argparse.Namespace) -> int:
     every = [run for part in runs.values() for run in part]
     print(f"{len(every)} runs, profile {args.profile}, weights {weights_title(every[0].weights)}", file=sys.stderr)
     status = max(grid(args, part, pixels=pixels)[1] for pixels, part in runs.items() if part)
-    for question in questions:
-        tell = explanation_text if QUESTIONS[question].pixels and not args.short else text_table
-        for dataset in filter(QUESTIONS[question].settings_of, args.datasets):
+    for question, datasets in questions.items():
+        tell = explanation_text if QUESTIONS[question].pixels else text_table
+        for dataset in filter(QUESTIONS[question].settings_of, datasets):
             print(tell(dataset, question, args.profile, args.results))
     return status
 

@@ -267,7 +267,7 @@ def score_of(network, points, signed):
 def trained(network, deviates, signed, seed):
     generator = torch.Generator().manual_seed(seed)
     initialise(network.requires_grad_(), generator)  # a trained one starts anew
-    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
     cross_entropy = torch.nn.BCEWithLogitsLoss()
     for _ in range(steps):
         scores = score_of(network, inputs, signed)

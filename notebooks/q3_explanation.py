@@ -111,14 +111,18 @@ request.execute(todo, pixels=True)
 # left of the score's lead when the most salient tenth of the pixels is exchanged with the nearest training normal.
 
 # %%
+from itertools import product
+
 from IPython.display import display
 
 from devnetlib.report.explanations import explanation_table
 
-stored = shown(request)
-for name in names:
-    print(name)
-    display(explanation_table(stored, name, profile))
+sides = {"published": published(), "yours": yours(request.results)}
+for name, (whose, scores) in product(names, sides.items()):
+    table = explanation_table(scores, name, profile)
+    if len(table):
+        print(f"{name}, {whose}")
+        display(table)
 
 # %% [markdown]
 # By how much is DevNet's gradient ahead of each of them? Paired over splits and draws, with 95 % intervals where there are at least two of both.
@@ -126,6 +130,7 @@ for name in names:
 # %%
 from devnetlib.report.explanations import explanation_leads
 
+stored = shown(request)
 for name in names:
     print(name)
     display(explanation_leads(stored, name, profile))
@@ -133,15 +138,15 @@ for name in names:
 # %% [markdown]
 # ## The figures
 #
-# A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**. The maps are drawn anew on the
-# machine that shows this page, with the weights of the runs where it has them, else with the embedded trunk.
+# A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**. The maps are those of
+# the machine that shows this page: kept from its own runs, or drawn anew, with the weights of the published runs where it has them, else with the embedded trunk.
 
 # %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; columns by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three columns of one image and seven maps. In the best and the median column, a hole and a scratch of the toy, DevNet, FLOS and cross-entropy gather on the outlined defect and spread beyond it; in the worst column, four misprinted diamonds, they find one or two of the four. MINNS and the untrained head mark the defect and flawless diamonds as well; KDAD lights up most of the cloth."}} tags=["heavy", "hide-input"]
 import matplotlib.pyplot as plt
 
 from devnetlib.report.explanation_figures import gallery
 from devnetlib.report.explanations import best_median_worst, first_runs
-from devnetlib.study.localisation import pictures
+from devnetlib.study.pictures import pictures
 from devnetlib.study.planning import with_weights_at_hand
 
 if firsts := first_runs(explained(stored), names, profile):

@@ -1,7 +1,9 @@
-"""What can be made again: banks and maps, one array file each, made whole or not at all, checked, listed and cleared.
+"""What can be made again: banks, maps and saliency maps, one array file each, made whole or not at all, checked, listed
+and cleared.
 
 <data root>/cache/banks/<digest of the image table>-<pixels>px.npy
 <data root>/cache/maps/<data set>/<digest of the image table>-<pixels>px-<everything else they depend on>.npy
+<data root>/cache/saliency/<data set>/<digest of the image table>-<everything else they depend on>.npy
 """
 
 import fcntl
@@ -19,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 from tqdm import tqdm
 
-from devnetlib.data.manifests import datasets, default_data_root, load_card, table_digest
+from devnetlib.data.manifests import datasets, default_data_root, load_card
 from devnetlib.data.prepare import cache_folder, prepare, subsets_at_hand
 from devnetlib.errors import Incomplete, Misuse, unwritable
 
@@ -119,7 +121,7 @@ class Entry:
     """A cached file: whose it is, and what it depends on."""
 
     path: Path
-    kind: str  # bank, maps, or unfinished: left by a process that has ended
+    kind: str  # bank, maps, saliency, or unfinished: left by a process that has ended
     dataset: str | None  # None: no data set at hand has such an image table, so nothing reads it any more
     depends_on: str
 
@@ -135,7 +137,7 @@ def entries(data_root: Path | None = None) -> list[Entry]:
     owners = owners_of_tables(data_root) if folder.is_dir() else {}
     found = [
         entry
-        for kind, place in (("bank", "banks"), ("maps", "maps"))
+        for kind, place in (("bank", "banks"), ("maps", "maps"), ("saliency", "saliency"))
         for path in sorted((folder / place).rglob("*.npy*"))
         if (entry := entry_of(path, kind, owners)) is not None
     ]
@@ -169,7 +171,7 @@ def owners_of_tables(data_root: Path | None) -> dict[str, str]:
     for name in [*datasets(), *subsets_at_hand(data_root or default_data_root())]:
         with suppress(Misuse, Incomplete):  # a data set that is not at hand
             for reading in load_card(name, data_root).readings:
-                owners[table_digest(prepare(name, reading, data_root).table)] = name
+                owners[prepare(name, reading, data_root).digest] = name
     return owners
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from devnetlib.data.manifests import (
     load_card,
     read_as,
     read_table,
+    table_digest,
 )
 from devnetlib.errors import Incomplete, Misuse
 
@@ -48,9 +50,14 @@ class Prepared:
     root: Path
     hashes: dict[str, str]  # of every file, masks included
 
+    @cached_property
+    def digest(self) -> str:
+        """Of the image table, as `table_digest` gives it."""
+        return table_digest(self.table)
+
 
 def cache_folder(data_root: Path) -> Path:
-    """The folder of everything that can be made again: banks and maps."""
+    """The folder of everything that can be made again: banks, maps and saliency maps."""
     return data_root / "cache"
 
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from devnetlib.data.images import boxes_of, cut, image_bank
 from devnetlib.data.layouts import brainmri, headct, kolektorsdd
 from devnetlib.data.layouts.files import HASH_SIDE, near_pairs, open_image, perceptual_hash
-from devnetlib.data.manifests import MANIFESTS, load_card, table_digest
+from devnetlib.data.manifests import MANIFESTS, load_card
 from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, overview, prepare
 from devnetlib.errors import Misuse
 from devnetlib.evidence.census import Census, Leaks, leaks, published_partitions, read
@@ -35,7 +35,7 @@ def take(dataset: str, reading: str | None = None, data_root: Path | None = None
     return Census(
         dataset=dataset,
         reading=data.reading,
-        image_table=table_digest(data.table),
+        image_table=data.digest,
         hash="phash",
         bits=HASH_SIDE**2,
         within=within,

@@ -17,7 +17,8 @@ class Detector(nn.Module):
     Class facts:
         uses_labels: whether training sees the labelled anomalies.
         prepares: whether `prepare` wants to see the maps of the training images before the first update.
-        pools: whether `score` reads nothing of a map but its mean, so that cached maps can be averaged once.
+        pools: `mean` or `max` where a detector reads nothing else of a map's channels, so that cached maps can be
+            pooled once; empty where it reads cells.
         raw: whether `features` wants images in [0, 1] instead of ones normalised by ImageNet's statistics.
         schedule: fields of `Training` that the method prescribes, by profile; under "" those for all of them.
     A method on a pretrained network has it as the attribute `backbone`; the frozen lane caches the maps at `taps`.
@@ -25,7 +26,7 @@ class Detector(nn.Module):
 
     uses_labels: ClassVar[bool] = True
     prepares: ClassVar[bool] = False
-    pools: ClassVar[bool] = False
+    pools: str = ""
     raw: bool = False
     schedule: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     backbone: nn.Module | None
@@ -89,7 +90,7 @@ class PooledDetector(Detector):
     """A method on the mean of ResNet-18's map, its channels standardised in the frozen lane; subclasses add what they
     make of it."""
 
-    pools = True
+    pools = "mean"
 
     def __init__(self, generator: torch.Generator, *, stage: int = 4):
         super().__init__()

@@ -12,7 +12,7 @@ from torch.nn.utils import skip_init
 from devnetlib.backbones import build_backbone
 from devnetlib.deviation import check_shapes
 from devnetlib.methods.detector import Detector
-from devnetlib.network import initialise
+from devnetlib.network import cells_of, initialise
 
 POOL = 0  # a layer of the student: 2x2 maximum, after which it is compared where the teacher has a map of that size
 STUDENTS = {
@@ -35,7 +35,9 @@ class Student(nn.Module):
                 self.ends.append(len(self.layers) - 1)
                 continue
             convolution = skip_init(nn.Conv2d, inputs, outputs, 3, padding=1, bias=False)
-            self.layers.append(nn.Sequential(convolution, *[nn.BatchNorm2d(outputs)] * (after != POOL), nn.ReLU()))
+            self.layers.append(
+                nn.Sequential(convolution, *[nn.BatchNorm2d(outputs)] * (after != POOL), nn.ReLU(inplace=True))
+            )
             inputs = outputs
         self.ends = self.ends[-compared:]
 
@@ -54,7 +56,7 @@ def discrepancy(student: Tensor, teacher: Tensor, mse_weight: float = MSE_WEIGHT
     difference with a weight. 0 where they are equal."""
     if student.shape != teacher.shape:
         raise ValueError(f"student {tuple(student.shape)} and teacher {tuple(teacher.shape)}: both must be (N,C,h,w)")
-    student, teacher = student.flatten(1), teacher.flatten(1)
+    student, teacher = (cells_of(maps).flatten(1) for maps in (student, teacher))  # in the order of the memory
     return 1 - F.cosine_similarity(student, teacher, dim=1) + mse_weight * (student - teacher).square().mean(dim=1)
 
 

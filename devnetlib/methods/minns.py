@@ -51,6 +51,7 @@ class Minns(Detector):
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r}: expected one of {', '.join(POOLINGS)}")
         self.supervised = stage_numbers(stages)
+        self.pools = pooling if pooling in ("max", "mean") else ""  # standardising first changes neither
         self.levels = nn.ModuleList(Level(STAGE_CHANNELS[stage], heads, pooling) for stage in self.supervised)
         self.backbone = build_backbone("resnet18", self.supervised[-1])
         initialise(self.levels, generator)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import prepare
 from devnetlib.errors import Incomplete, Misuse
 from devnetlib.study.execution import Machine, build_detector
@@ -36,7 +35,7 @@ def ready(runs: list[Run], machine: Machine) -> dict[str, str]:
     for run in {run.weights: run for run in runs if run.weights not in ("none", "random")}.values():
         build_detector(run, machine)
     sets = dict.fromkeys((run.dataset, run.reading) for run in runs)
-    return {name: table_digest(prepare(name, reading, machine.data_root).table) for name, reading in sets}
+    return {name: prepare(name, reading, machine.data_root).digest for name, reading in sets}
 
 
 class Workers(Executor):

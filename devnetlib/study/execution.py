@@ -6,8 +6,9 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from torch import nn
 from devnetlib import embedded
 from devnetlib.data.batches import on_device
 from devnetlib.data.images import image_bank, sizes_of
-from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, prepare
 from devnetlib.data.splits import Partition, derived_seed, draw_partition, shuffled
 from devnetlib.errors import Misuse
@@ -200,10 +200,6 @@ def built_options(method: str, profile: str, options: Mapping[str, Any]) -> dict
     return {k: v for k, v in PROFILES[profile].options.items() if k in known} | dict(options)
 
 
-def generator(run: Run, purpose: str) -> torch.Generator:
-    return torch.Generator().manual_seed(purpose_seed(run, purpose))
-
-
 def purpose_seed(run: Run, purpose: str) -> int:
     """A seed from what it is for and the run's seed alone: methods, splits and draws share their initialisations and
     batch orders."""
@@ -213,13 +209,20 @@ def purpose_seed(run: Run, purpose: str) -> int:
 def build_detector(run: Run, machine: Machine) -> tuple[Detector, list[str]]:
     """A run's detector on the device, with its weights; and the backbone's keys that no weights filled."""
     options = built_options(run.method, run.profile, run.options)
-    detector = detector_class(run.method)(generator(run, "initialisation"), **options)
-    missing = []
+    built = detector_class(run.method), tuple(options.items()), purpose_seed(run, "initialisation")
+    detector, missing = deepcopy(initialised(*built)), []
     if detector.backbone is not None:
         weights = run_weights(run, detector, machine)
         detector.backbone = in_place_of(detector.backbone, weights)
         missing = load_backbone(detector.backbone, weights, run.training.trains != "all")
     return detector.to(machine.torch_device(), memory_format=torch.channels_last), missing
+
+
+@lru_cache(maxsize=1)
+def initialised(method: type[Detector], options: tuple[tuple[str, Any], ...], seed: int) -> Detector:
+    """A detector as its seed makes it. The last one is kept, to be copied: the draws of a row start from the same one,
+    and to draw the weights of a network takes longer than to copy it."""
+    return method(torch.Generator().manual_seed(seed), **dict(options))
 
 
 def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, machine: Machine) -> Maps | Pixels:
@@ -239,7 +242,7 @@ def train(
     if isinstance(inputs, Maps):
         detector.backbone.requires_grad_(False)
         detector.standardise_maps(inputs.stored(rows["train"]))
-        inputs = inputs.pooled() if detector.pools else inputs
+        inputs = read_by(detector, inputs)
     if detector.prepares:
         detector.prepare(*(maps_of(detector, inputs, part) for part in (rows["train"], labelled)))
     if not run.training.updates:
@@ -250,8 +253,13 @@ def train(
 def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray, precision: str = "fp32") -> np.ndarray:
     """Scores (N,) of the images in these rows."""
     frozen = isinstance(inputs, Maps)
-    reader = detector if frozen else folded(detector)
+    reader, inputs = (detector, read_by(detector, inputs)) if frozen else (folded(detector), inputs)
     return scores_of(reader, (inputs.plain(part) for part in parts_of(rows)), frozen, precision)
+
+
+def read_by(detector: Detector, inputs: Maps) -> Maps:
+    """What a detector reads of cached maps: the cells, or what it pools them to."""
+    return inputs.pooled(detector.pools) if detector.pools else inputs
 
 
 def run_weights(run: Run, detector: Detector, machine: Machine) -> Weights:
@@ -347,7 +355,7 @@ def origin_of(data: Prepared, machine: Machine, threads: int, precision: str, se
         "threads": threads,
         "seconds": round(seconds, 2),
         "peak_mb": peak_memory(),
-        "image_table": table_digest(data.table),
+        "image_table": data.digest,
     }
 
 

@@ -1,12 +1,10 @@
 """Q3: `explain` executes a run as `execute` does, and measures how well maps of its detector find the marked pixels."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import ndimage
 
 from devnetlib.data.masks import has_masks, masks_of
@@ -19,7 +17,8 @@ from devnetlib.metrics import auroc, average_precision
 from devnetlib.pixel_metrics import bin_edges, counted
 from devnetlib.study.execution import HERE, Machine, Trained, execute
 from devnetlib.study.faithfulness import faithfulness
-from devnetlib.study.map_kinds import EDGE, Explained, gradient, hill, kinds_of, measured_size
+from devnetlib.study.map_kinds import EDGE, Explained, hill, kinds_of
+from devnetlib.study.pictures import anomalous, keep
 from devnetlib.study.results import Scores, rounded
 from devnetlib.study.runs import Run
 
@@ -48,26 +47,27 @@ def with_pixels(scores: Scores, trained: Trained) -> Scores:
 
 
 def measured(scores: Scores, trained: Trained) -> dict[str, Any]:
-    """What a scores file holds of pixels.
+    """What a scores file holds of pixels. The gradient maps are kept as pictures.
 
     `images`: places in the test list of the anomalous images that have pixels of both kinds; `normals`: how many
     normal images are counted; `maps`: by name what `of_map` says; `perturbed`: what `faithfulness` says.
     """
     tested = trained.rows["test"]
-    anomalous = np.flatnonzero(scores.labels == 1)
+    defective = anomalous(scores.labels)
     normals = evenly(np.flatnonzero(scores.labels == 0), MOST_NORMALS)
-    masks = masks_of(trained.data, tested[anomalous], EDGE)
+    masks = masks_of(trained.data, tested[defective], EDGE)
     marked = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
-    shown = np.r_[anomalous, normals]
+    explained = np.r_[defective, normals]
     every = np.concatenate([masks, np.zeros((len(normals), EDGE, EDGE), bool)])
-    maps, orders = {}, {}
+    maps, shown = {}, {}
     for name, kind in kinds_of(trained).items():
-        explained = kind(trained, tested[shown])
-        maps[name] = of_map(explained, every, np.flatnonzero(marked))
-        orders[name] = explained.shown[: len(anomalous)][marked]
-    orders |= {"centre": hill(marked.sum())}
-    told = {"edge": EDGE, "images": anomalous[marked].tolist(), "normals": len(normals), "maps": maps}
-    return told | {"perturbed": faithfulness(trained, anomalous[marked], orders)}
+        found = kind(trained, tested[explained])
+        maps[name] = of_map(found, every, np.flatnonzero(marked))
+        shown[name] = found.shown[: len(defective)]
+    keep(trained, shown["gradient"])
+    orders = {name: of[marked] for name, of in shown.items()} | {"centre": hill(marked.sum())}
+    told = {"edge": EDGE, "images": defective[marked].tolist(), "normals": len(normals), "maps": maps}
+    return told | {"perturbed": faithfulness(trained, defective[marked], orders)}
 
 
 def evenly(items: np.ndarray, most: int) -> np.ndarray:
@@ -94,27 +94,3 @@ def of_map(explained: Explained, masks: np.ndarray, marked: np.ndarray) -> dict[
         "normal": counted(explained.raw[~masks], edges).tolist(),
         "components": components,
     }
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """N test images with what is marked on them and what explains them, at EDGE px."""
-
-    images: np.ndarray  # grey, uint8 (N,EDGE,EDGE)
-    masks: np.ndarray  # bool (N,EDGE,EDGE)
-    maps: np.ndarray  # gradient maps as they are shown, in [0, 1], (N,EDGE,EDGE)
-
-
-def pictures(run: Run, places: Sequence[int], machine: Machine = HERE) -> Pictures:
-    """Execute a run, and draw the gradient maps of the images at these places of its test list."""
-    drawn = []
-
-    def look(scores: Scores, trained: Trained) -> Scores:
-        rows = trained.rows["test"][list(places)]
-        grey = trained.bank[rows].mean(axis=1, dtype=np.float32)
-        images = np.rint(measured_size(torch.from_numpy(grey))).astype(np.uint8)
-        drawn.append(Pictures(images, masks_of(trained.data, rows, EDGE), gradient(trained, rows).shown))
-        return scores
-
-    execute(run, machine, look)
-    return drawn[0]

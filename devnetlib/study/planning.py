@@ -7,16 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from devnetlib import embedded
 from devnetlib.data.manifests import Card, in_reading, load_card
 from devnetlib.data.splits import read_protocol
 from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
-from devnetlib.study.execution import built_options, detector_class
-from devnetlib.study.questions import SHORT, Question, Row, asked
+from devnetlib.study.execution import built_options, detector_class, initialised
+from devnetlib.study.questions import SHORT, Question, Row, asked, short_questions
 from devnetlib.study.runs import PROFILES, Run, Training
 from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
@@ -104,15 +102,16 @@ def short_grid(
     splits: Iterable[int] | None = None,
     draws: Iterable[int] | None = None,
     data_root: Path | None = None,
-) -> list[Run]:
-    """The shares of `SHORT`, each run once; `splits` and `draws` take the place of a share's."""
-    found, datasets = [], list(datasets)
+) -> dict[bool, list[Run]]:
+    """The shares of `SHORT`, each run once, by whether it is explained, too; `splits` and `draws` take the place of a
+    share's."""
+    found, asking = {True: [], False: []}, short_questions(datasets)
     for share in SHORT:
         of = asked(share.question)
         rows = [next(row for row in of.all_rows if row.method == method) for method in share.methods]
         axes = (share.splits if splits is None else splits, share.draws if draws is None else draws)
-        found += row_runs(of, rows, profile, weights, datasets, *axes, data_root)
-    return list(dict.fromkeys(found))
+        found[of.pixels] += row_runs(of, rows, profile, weights, asking[share.question], *axes, data_root)
+    return {pixels: list(dict.fromkeys(runs)) for pixels, runs in found.items()}
 
 
 def row_runs(
@@ -228,7 +227,8 @@ def weights_name(method: str, profile: str, options: Mapping[str, Any], weights:
     if isinstance(CONTROLS.get(method), Probe):
         return "none"
     try:
-        backbone = detector_class(method)(torch.Generator(), **built_options(method, profile, options)).backbone
+        built = detector_class(method), tuple(built_options(method, profile, options).items())
+        backbone = initialised(*built, 0).backbone
     except ValueError as error:
         raise Misuse(f"{method}: {error}") from None
     if backbone is None:

@@ -1,6 +1,6 @@
 """What is asked: the rows of each question's table, and the settings under which they run (standard library only)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -221,12 +221,14 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Share:
-    """A share of a question: of each method its first row, on few splits and draws."""
+    """A share of a question: of each method its first row, on few splits and draws of the data sets that are asked for,
+    and of its own."""
 
     question: str
     methods: tuple[str, ...]
     splits: range = range(5)
     draws: range = range(1)
+    datasets: tuple[str, ...] = ()
 
 
 # What `make study` runs: every question, in minutes on two cores.
@@ -235,10 +237,20 @@ SHORT = (
     Share("q1", ("size", "order", "untrained", "border")),
     Share("q1", ("deepsvdd", "kdad"), splits=range(1)),
     Share("q2", ("devnet", "flos", "mahalanobis")),
+    Share("q3", ("kdad", "untrained", "minns", "devnet", "flos", "bce"), splits=range(1), datasets=("toy",)),
     Share("q4", ("ds", "patch_ds", "rep")),
     Share("q5", ("devnet", "flos", "mahalanobis")),
     Share("q6", ("devnet", "flos", "mahalanobis")),
 )
+
+
+def short_questions(datasets: Iterable[str]) -> dict[str, list[str]]:
+    """The data sets of which `SHORT` asks each of its questions: those named, and its own."""
+    named = list(datasets)
+    found = {share.question: list(named) for share in SHORT}
+    for share in SHORT:
+        found[share.question] += [name for name in share.datasets if name not in found[share.question]]
+    return found
 
 
 def asked(name: str) -> Question:

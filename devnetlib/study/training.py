@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from devnetlib.data.batches import contiguous, gather, normalise, on_device, rotate, to_unit
 from devnetlib.data.caches import cached_array
-from devnetlib.data.manifests import table_digest
 from devnetlib.data.prepare import Prepared
 from devnetlib.methods.detector import Detector
 from devnetlib.network import Tap, tapped
@@ -152,6 +151,7 @@ class Maps:
 
     def __init__(self, arrays: list[np.ndarray], device: torch.device):
         self.arrays, self.device = [torch.from_numpy(array) for array in arrays], device
+        self.vectors: dict[str, Maps] = {}
 
     def stored(self, rows: np.ndarray) -> list[Tensor]:
         """Maps (B,C,h,w) as stored, one a tap: for statistics over many rows."""
@@ -161,11 +161,15 @@ class Maps:
         """Maps (B,C,h,w) in single precision, one a tap."""
         return [maps.float() for maps in self.stored(rows)]
 
-    def pooled(self) -> "Maps":
-        """Every map replaced by its mean (1,1,C), in single precision: all that some detectors read of it."""
-        parts = [array.split(256) for array in self.arrays]  # all at once would need half a gigabyte
-        means = [torch.cat([part.float().mean(dim=(1, 2), keepdim=True) for part in tap]) for tap in parts]
-        return Maps([mean.numpy() for mean in means], self.device)
+    def pooled(self, pooling: str) -> "Maps":
+        """Every map replaced by its `mean` or `max` (1,1,C), in single precision: all that some detectors read of it.
+        Kept, because they read it twice."""
+        if pooling not in self.vectors:
+            pool = {"mean": torch.mean, "max": torch.amax}[pooling]
+            parts = [array.split(256) for array in self.arrays]  # all at once would need half a gigabyte
+            taps = [torch.cat([pool(part.float(), dim=(1, 2), keepdim=True) for part in tap]) for tap in parts]
+            self.vectors[pooling] = Maps([tap.numpy() for tap in taps], self.device)
+        return self.vectors[pooling]
 
     def augmented(self, rows: np.ndarray) -> tuple[list[Tensor], np.ndarray]:
         """Maps for an update, each row once, and the places of the batch: nothing is augmented in the frozen lane."""
@@ -178,7 +182,7 @@ def maps_path(
 ) -> Path:
     """Where the maps of a data set are cached; the name holds everything they depend on."""
     place = f"scale{tap.scale}-stage{tap.stage}" + (f"-grid{tap.grid}" if tap.grid != tap.stage else "")
-    name = f"{table_digest(data.table)}-{training.pixels}px-{architecture}-{place}-{weights}-{precision}.npy"
+    name = f"{data.digest}-{training.pixels}px-{architecture}-{place}-{weights}-{precision}.npy"
     return folder / "maps" / data.card.name / name
 
 

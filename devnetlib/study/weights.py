@@ -22,10 +22,10 @@ RANDOM_BACKBONE_SEED = (
 WORDS = ("imagenet", "embedded", "random")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """Weights of a backbone, by torchvision's keys; `tensors` None means random ones. `embedded`: by the keys
-    of the network that imitates the backbone and stands in its place."""
+    of the network that imitates the backbone and stands in its place. Only the same object is equal."""
 
     tensors: dict[str, Tensor] | None
     embedded: bool = False
@@ -33,12 +33,7 @@ class Weights:
     def name(self, backbone: nn.Module) -> str:
         """ "random", or 16 hex digits that name the tensors that this backbone uses: the same for a whole file and a
         trunk of it."""
-        if self.tensors is None:
-            return "random"
-        digest = hashlib.sha256()
-        for key in sorted(self.used(backbone)):
-            digest.update(key.encode() + self.tensors[key].contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return "random" if self.tensors is None else digest_of(self, tuple(sorted(self.used(backbone))))
 
     def used(self, backbone: nn.Module) -> list[str]:
         """Keys of the file that belong to the backbone as it is cut."""
@@ -49,6 +44,15 @@ class Weights:
         if self.tensors is None:
             return []
         return [key for key in learned_keys(backbone) if key not in self.tensors]
+
+
+@cache
+def digest_of(weights: Weights, keys: tuple[str, ...]) -> str:
+    """16 hex digits that name the tensors under these keys; taken once a process, for every run asks for them."""
+    digest = hashlib.sha256()
+    for key in keys:
+        digest.update(key.encode() + weights.tensors[key].contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 RANDOM = Weights(None)

@@ -216,7 +216,7 @@ def test_in_the_frozen_lane_every_channel_is_standardised_over_the_training_norm
 def test_pooled_maps_score_like_the_maps_themselves_where_a_method_reads_only_their_mean(frozen):
     detector, inputs, _, rows = frozen
     if detector.pools:
-        whole, pooled = (detector.score(part.stored(rows["test"])) for part in (inputs, inputs.pooled()))
+        whole, pooled = (detector.score(part.stored(rows["test"])) for part in (inputs, inputs.pooled(detector.pools)))
         torch.testing.assert_close(pooled, whole, atol=1e-3 * whole.std().item(), rtol=1e-4)
 
 

@@ -17,8 +17,9 @@ from devnetlib.study import results as stored
 from devnetlib.study.execution import Machine, execute
 from devnetlib.study.faithfulness import REPLACED, ranked
 from devnetlib.study.grids import execute_all, is_stored
-from devnetlib.study.localisation import MOST_NORMALS, evenly, explain, pictures
+from devnetlib.study.localisation import MOST_NORMALS, evenly, explain
 from devnetlib.study.map_kinds import EDGE, hill
+from devnetlib.study.pictures import kept_at, pictures
 from devnetlib.study.planning import plan, question_grid
 from devnetlib.study.verification import check_pixels, faults
 
@@ -140,6 +141,18 @@ def test_pictures_hold_the_images_at_the_places_asked_for(run, explained):
     row = data.table.index[data.table["id"] == explained[1].test[place]].to_numpy()
     assert np.array_equal(drawn.masks, masks_of(data, row, EDGE))
     assert drawn.images.shape == drawn.maps.shape == (1, EDGE, EDGE) and 0 <= drawn.maps.min() <= drawn.maps.max() <= 1
+
+
+def test_the_maps_of_an_explained_run_are_kept_and_drawn_anew_where_they_are_damaged(run, explained, monkeypatch):
+    places, executed = explained[0].pixels["images"][2:5], []
+    monkeypatch.setattr("devnetlib.study.pictures.execute", lambda *args: executed.append(args[0]) or execute(*args))
+    kept = pictures(run, places, ONE)
+    assert not executed
+    path = kept_at(run, prepare("toy"), ONE)
+    path.write_bytes(path.read_bytes()[:-9])
+    anew = pictures(run, places, ONE)
+    assert executed == [run] and np.abs(kept.maps - anew.maps).max() <= 0.5 / 255 + 1e-6
+    assert np.array_equal(kept.images, anew.images) and np.array_equal(kept.masks, anew.masks)
 
 
 def test_the_question_is_asked_of_sets_with_masks_alone():

@@ -188,15 +188,24 @@ def test_a_notebook_takes_the_parameters_that_it_has(injected):
 
 
 def test_make_study_asks_every_question_with_at_most_400_runs_each_once():
-    runs = short_grid("quick", "random")
+    parts = short_grid("quick", "random")
+    runs = [run for part in parts.values() for run in part]
     assert len(runs) == len(set(runs)) <= 400
+    assert {run.dataset for run in parts[True]} == {"toy"} and {run.dataset for run in parts[False]} == {"elpv"}
+    assert {run.method for run in parts[True]} == {row.method for row in QUESTIONS["q3"].all_rows}
     protocols = {run.protocol.partition(":")[0] for run in runs}
     assert protocols == {"general", "open-set", "budget", "contamination"}
     assert {"devnet", "flos", "bce", "minns", "deepsad", "mahalanobis", "kdad", "deepsvdd"} <= {r.method for r in runs}
 
 
 def test_more_splits_widen_the_short_grid():
-    assert len(short_grid("quick", "random", splits=range(6))) > len(short_grid("quick", "random"))
+    few, more = (short_grid("quick", "random", splits=range(of)) for of in (5, 6))
+    assert len(more[False]) > len(few[False])
+
+
+def test_another_data_set_with_masks_widens_what_is_explained():
+    wider = short_grid("quick", "random", datasets=["elpv", "kolektorsdd"])
+    assert {run.dataset for run in wider[True]} == {"toy", "kolektorsdd"}
 
 
 def test_a_question_runs_under_every_setting_that_it_has_on_a_data_set():
