@@ -30,7 +30,7 @@ Markdown(
 # %% [markdown]
 # You will be able to: read a *printed | published | yours* table; say what a result must beat before it counts as learned;
 # execute any row of it again. You need the {doc}`method page <../method>`. Reading takes ten minutes, executing seconds under
-# `smoke`, about five minutes under `quick`.
+# `smoke`, minutes under `quick`.
 #
 # ## What the paper claims
 #

@@ -172,14 +172,10 @@ class SideBySide:
 
     def image_scores(self, patch_scores: Tensor) -> Tensor:
         """Patch scores (R,heads,n,P) -> image scores (R,heads,n), each run by its own top-K and sign."""
-        rules = [(detector.signed, detector.top_k) for detector in self.detectors]
-        parts, start = [], 0
-        for (signed, top_k), same in groupby(rules):
-            end = start + len(list(same))
-            chosen = patch_scores[start:end]
-            parts.append(fast_top_k_mean(chosen if signed else chosen.abs(), top_k))
-            start = end
-        return torch.cat(parts)
+        groups = groupby((detector.signed, detector.top_k) for detector in self.detectors)
+        rules, sizes = zip(*((rule, len(list(same))) for rule, same in groups), strict=True)
+        parts = zip(patch_scores.split(sizes), rules, strict=True)
+        return torch.cat([fast_top_k_mean(part, top_k, signed) for part, (signed, top_k) in parts])
 
     @torch.inference_mode()
     def scores(self, inputs: Maps, tests: list[np.ndarray]) -> list[np.ndarray]:
@@ -192,28 +188,46 @@ class SideBySide:
         return [scores[np.searchsorted(union, rows)] for scores, rows in zip(every, tests, strict=True)]
 
 
-def fast_top_k_mean(patch_scores: Tensor, share: float) -> Tensor:
-    """`network.top_k_mean`, several times as fast on a processor, within rounding."""
-    return TopKMean.apply(patch_scores, largest_kept(share, patch_scores.shape[-1]))
+def fast_top_k_mean(patch_scores: Tensor, share: float, signed: bool = True) -> Tensor:
+    """`network.top_k_mean` of the patch scores, or of their magnitudes where they are not `signed`; several times as
+    fast on a processor, within rounding."""
+    return TopKMean.apply(patch_scores, largest_kept(share, patch_scores.shape[-1]), signed)
 
 
 class TopKMean(torch.autograd.Function):
-    """Mean of the K largest along the last axis: by the K-th largest, which NumPy finds without sorting the rest."""
+    """Mean of the K largest along the last axis. NumPy brings these to the end without sorting; every pass over all
+    values that is spared counts, for they do not fit into a processor's cache."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, k: int) -> Tensor:
+    def forward(ctx, values: Tensor, k: int, signed: bool) -> Tensor:
         """Values (...,P) -> means (...); several equal to the K-th largest count as one where K allows no more."""
-        if values.is_cuda:
-            threshold = values.topk(k, dim=-1).values[..., -1:]
-        else:
-            last = values.shape[-1] - k
-            threshold = torch.from_numpy(np.partition(values.detach().numpy(), last, axis=-1)[..., last, None])
+        largest, slope = (on_gpu if values.is_cuda else on_processor)(values.detach(), k, signed)
         ctx.k = k
-        ctx.save_for_backward(values >= threshold)
-        return (values - threshold).clamp_(min=0).sum(dim=-1) / k + threshold[..., 0]
+        ctx.save_for_backward(slope)
+        return largest.mean(dim=-1)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        """Gradient (...) of the means -> (...,P): a K-th of it for each of the K largest."""
-        (chosen,) = ctx.saved_tensors
-        return chosen * (gradient[..., None] / ctx.k), None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Gradient (...) of the means -> (...,P): a K-th of it for each of the K largest, by the sign of its value."""
+        (slope,) = ctx.saved_tensors
+        return slope * (gradient[..., None] / ctx.k), None, None
+
+
+def on_processor(values: Tensor, k: int, signed: bool) -> tuple[Tensor, Tensor]:
+    """The K largest values (...,K), or magnitudes, and the slope of their sum, -1, 0 or 1, (...,P)."""
+    array = values.numpy()
+    ordered = array.copy() if signed else np.abs(array)
+    ordered.partition(ordered.shape[-1] - k, axis=-1)
+    largest = ordered[..., -k:]
+    slope = (array >= largest[..., :1]).view(np.int8)
+    if not signed:
+        slope -= (array <= -largest[..., :1]).view(np.int8)
+    return torch.from_numpy(largest), torch.from_numpy(slope)
+
+
+def on_gpu(values: Tensor, k: int, signed: bool) -> tuple[Tensor, Tensor]:
+    """As `on_processor`."""
+    magnitudes = values if signed else values.abs()
+    largest = magnitudes.topk(k, dim=-1).values
+    chosen = magnitudes >= largest[..., -1:]
+    return largest, chosen if signed else chosen * values.sign()
