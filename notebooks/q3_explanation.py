@@ -116,6 +116,7 @@ from itertools import product
 from IPython.display import display
 
 from devnetlib.report.explanations import explanation_table
+from devnetlib.report.selection import published, yours
 
 sides = {"published": published(), "yours": yours(request.results)}
 for name, (whose, scores) in product(names, sides.items()):
