@@ -270,14 +270,14 @@ def command_study(args: argparse.Namespace) -> int:
         print(f"no ImageNet weights at hand: {instead} ('make weights' looks for them again)", file=sys.stderr)
     chosen = {"datasets": args.datasets, "methods": args.methods, "splits": args.splits, "draws": args.draws}
     chosen |= {"data_root": args.data_root}
-    questions = {name: args.datasets for name in (QUESTIONS if args.question == "all" else [args.question])}
-    if len(questions) > 1:
-        questions = {name: of for name, of in questions.items() if any(map(QUESTIONS[name].settings_of, of))}
     if args.short:
         if chosen.pop("methods"):
             raise Misuse("--short chooses the methods itself; leave out --methods, or --short")
         runs, questions = short_grid(args.profile, args.weights, **chosen), short_questions(args.datasets)
     else:
+        questions = {name: args.datasets for name in (QUESTIONS if args.question == "all" else [args.question])}
+        if len(questions) > 1:
+            questions = {name: of for name, of in questions.items() if any(map(QUESTIONS[name].settings_of, of))}
         runs = {True: [], False: []}  # whether they are explained, too; what is, need not be executed again
         for name in questions:
             runs[QUESTIONS[name].pixels] += question_grid(name, args.profile, args.weights, **chosen)

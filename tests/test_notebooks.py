@@ -76,17 +76,7 @@ def test_code_cells_stay_short_enough_to_be_read(notebook):
 def test_cells_that_run_without_torch_need_no_name_of_those_that_do_not(notebook):
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     source = "\n".join(cell.source for cell in cells if "heavy" not in cell.metadata.get("tags", []))
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--isolated",
-        "--select",
-        "F821",
-        "--output-format",
-        "concise",
-        "-",
-    ]
+    words = "-m ruff check --isolated --select F821 --output-format concise -"
+    command = [sys.executable, *words.split()]
     found = subprocess.run(command, input=source, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout

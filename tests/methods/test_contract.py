@@ -213,7 +213,7 @@ def test_in_the_frozen_lane_every_channel_is_standardised_over_the_training_norm
 
 
 @torch.inference_mode()
-def test_pooled_maps_score_like_the_maps_themselves_where_a_method_reads_only_their_mean(frozen):
+def test_pooled_maps_score_like_the_maps_themselves_where_a_method_reads_only_that(frozen):
     detector, inputs, _, rows = frozen
     if detector.pools:
         whole, pooled = (detector.score(part.stored(rows["test"])) for part in (inputs, inputs.pooled(detector.pools)))

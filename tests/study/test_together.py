@@ -192,6 +192,15 @@ def test_the_fast_top_k_mean_and_its_gradient_equal_the_plain_ones(share, signed
         torch.testing.assert_close(fast, plain)
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_way_of_a_gpu_finds_the_largest_and_their_slope_as_that_of_a_processor_does(signed):
+    values = torch.randn(3, 4, 196, generator=torch.Generator().manual_seed(1))
+    (largest, slope), (on_gpu, slope_on_gpu) = (
+        way(values, 20, signed) for way in (together.on_processor, together.on_gpu)
+    )
+    assert torch.equal(largest.sort().values, on_gpu.sort().values) and torch.equal(slope.float(), slope_on_gpu.float())
+
+
 def test_the_fast_top_k_mean_counts_a_value_no_more_often_than_k_allows_where_several_tie():
     values = torch.tensor([[1.0, 5.0, 5.0, 5.0, 0.0, 2.0, 3.0, 1.0, 0.0, 9.0]])
     assert fast_top_k_mean(values, 0.2).item() == 7.0 == top_k_mean(values, 0.2).item()
