@@ -30,6 +30,8 @@ NOT_EXECUTED = "Not executed here: needs torch, images and weights. Run: make st
 # Besides the notebook itself, what its outputs can depend on. Of results, names, sizes and times are enough.
 SOURCES = ("devnetlib", "data_manifests", "book/paper", "requirements.lock", "requirements-read.lock")
 RESULTS = ("book/results", "results")
+# Either way of ending a kernel interrupts it first, and one that is quick enough to notice logs that as an error.
+QUIET = ["--IPKernelApp.log_level=50"]
 
 
 class NotebookFailed(Exception):
@@ -106,7 +108,8 @@ def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
                 cwd=str(ROOT),
                 config=connection,
                 skip_cells_with_tag="" if heavy_available() else HEAVY,
-                shutdown_kernel="immediate",  # the polite way interrupts a kernel that is done, and it complains
+                shutdown_kernel="immediate",
+                extra_arguments=QUIET,
             )
         except PapermillExecutionError as error:
             place = f"{notebook.name} stopped at code cell {error.exec_count}: {error.ename}: {error.evalue}"
