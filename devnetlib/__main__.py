@@ -178,7 +178,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--accuracy", action="store_true", help="also AUROC of the same weights in half precision")
     bench.add_argument("--dataset", default="elpv", help="whose images (default: elpv)")
     bench.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    bench.add_argument("--precision", default="fp32", help="of our loop: fp32, bf16 or auto (default: fp32)")
+    bench.add_argument(
+        "--precision", default="auto", help="of our loop: fp32, bf16 or auto, the faster of them here (default: auto)"
+    )
     bench.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
     bench.add_argument("--json", action="store_true", help="machine-readable")
     bench.set_defaults(function=command_bench)

@@ -14,10 +14,11 @@ from devnetlib.errors import Incomplete
 from devnetlib.report.selection import published
 from devnetlib.report.tables import published_datasets, row_cell
 from devnetlib.study.questions import QUESTIONS, Question, Row, Setting, asked
-from devnetlib.study.results import REPOSITORY
+from devnetlib.study.results import REPOSITORY, Scores, collect
 from devnetlib.study.runs import PROFILES
 
 RECORDS = REPOSITORY / "book" / "bench"
+HALF = REPOSITORY / "book" / "half_precision"  # runs whose backbone computed in bf16, a results folder of their own
 DEVICES = (1, 2, 4, 8)
 OWN_TOY = "toy"  # has a card, but is no data set of the paper
 # Of the plan, and measured by nobody here: an NVIDIA H100 (SXM), dense bf16, by its data sheet; and which share of it
@@ -31,6 +32,12 @@ SHARE = 0.2
 def records(folder: Path = RECORDS) -> tuple[dict[str, Any], ...]:
     """Every committed record of `bench`, in the order of their names."""
     return tuple(json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
+
+
+def both_precisions(folder: Path = HALF) -> list[tuple[Scores, Scores]]:
+    """The published runs that were also trained in half precision: in single, in half."""
+    single = {scores.run.key: scores for scores in published()}
+    return [(single[half.run.key], half) for half in collect(folder) if half.run.key in single]
 
 
 def speed_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:

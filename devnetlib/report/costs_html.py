@@ -4,8 +4,14 @@ from collections.abc import Callable, Iterable
 from html import escape
 from math import fsum
 
-from devnetlib.report.costs import DEVICES, hours, plan, question_costs, records, speed_rows
+import numpy as np
+
+from devnetlib.metrics import auroc
+from devnetlib.report.costs import DEVICES, both_precisions, hours, plan, question_costs, records, speed_rows
 from devnetlib.report.html import tag
+from devnetlib.report.statistics import paired
+from devnetlib.report.tables import CONFIDENCE
+from devnetlib.study.results import Scores
 
 COMMAND = 'make bench WORDS="--record --accuracy"'
 NOT_MEASURED = f"No record holds this yet; {tag('code', COMMAND)} measures it."
@@ -121,6 +127,22 @@ def precision_html() -> str:
     return table("AUROC of the same weights, the backbone computing in either precision.", columns, rows)
 
 
+def pairs_html() -> str:
+    """Runs that were trained in either precision, and their mean difference."""
+    columns = ("AUROC", "fp32", "bf16", "bf16 − fp32")
+    values = {run_words(single): (single.measure(auroc), half.measure(auroc)) for single, half in both_precisions()}
+    rows = [[name, f"{fp32:.4f}", f"{bf16:.4f}", f"{bf16 - fp32:+.4f}"] for name, (fp32, bf16) in values.items()]
+    if rows:
+        fp32, bf16 = (np.array(column)[:, None] for column in zip(*values.values(), strict=True))
+        lead = paired(bf16, fp32, CONFIDENCE)
+        rows.append([f"mean of {len(values)}", f"{fp32.mean():.4f}", f"{bf16.mean():.4f}", lead.text])
+    return table(f"DevNet fine-tuned in either precision; {CONFIDENCE:.0%} interval of the mean.", columns, rows)
+
+
+def run_words(scores: Scores) -> str:
+    return f"{scores.run.dataset}, {scores.run.profile}, split {scores.run.split}, draw {scores.run.draw}"
+
+
 def costs_html() -> str:
     """Hours of every question, and of all of them, by how many cores share the runs."""
     costs = question_costs()
@@ -155,6 +177,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "frozen": frozen_html,
     "growth": growth_html,
     "precision": precision_html,
+    "pairs": pairs_html,
     "costs": costs_html,
     "plan": plan_html,
 }
