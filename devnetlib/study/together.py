@@ -7,6 +7,7 @@ losses is minimised, and no gradient passes from one run to another.
 
 import time
 from collections.abc import Hashable, Iterable, Iterator
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -20,7 +21,7 @@ from devnetlib.data.splits import Partition
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.methods.detector import TopKDetector
-from devnetlib.network import TopKNetwork, cells_of, largest_kept
+from devnetlib.network import TopKNetwork, cells_of
 from devnetlib.study.execution import (
     Machine,
     build_detector,
@@ -40,8 +41,9 @@ from devnetlib.study.precision import precision_of
 from devnetlib.study.results import Scores
 from devnetlib.study.runs import Run
 from devnetlib.study.training import Maps, batches, descend, loss_of_heads
+from devnetlib.study.unit_scores import Rule, unit_scores
 
-MOST_HEADS = 512  # trained side by side; more gain nothing and take memory
+MOST_HEADS = 1024  # trained side by side; more gain nothing, and what is in flight is lost with its process
 Outcome = tuple[Scores, Partition] | Exception
 Rows = dict[str, np.ndarray]
 
@@ -55,9 +57,10 @@ def companions(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def portions(group: list[Run]) -> list[list[Run]]:
-    """A group cut so that at most MOST_HEADS are trained side by side."""
-    size = max(1, MOST_HEADS // heads_of(group[0])) if shares(group[0]) else 1
-    return [group[start : start + size] for start in range(0, len(group), size)]
+    """A group cut into even parts, so that at most MOST_HEADS are trained side by side."""
+    most = max(1, MOST_HEADS // heads_of(group[0])) if shares(group[0]) else 1
+    parts = np.array_split(np.arange(len(group)), -(-len(group) // most))
+    return [[group[place] for place in part] for part in parts]
 
 
 def shares(run: Run) -> bool:
@@ -160,22 +163,14 @@ class SideBySide:
     def outputs(self, shared: Tensor, own: Tensor) -> Tensor:
         """Image scores (R,heads,n+N) of the cells (n,P,C) of n shared images and (R,N,P,C) of N images of each run's
         own."""
-        weights, biases = self.units()
-        theirs = torch.baddbmm(biases[..., None], weights, own.flatten(1, 2).transpose(1, 2))
-        both = self.on_shared(weights, biases, shared), theirs.unflatten(2, own.shape[1:3])
-        return torch.cat([self.image_scores(part) for part in both], dim=2)
+        units = self.units()
+        return torch.cat([unit_scores(*units, cells, self.rules) for cells in (shared, own)], dim=2)
 
-    def on_shared(self, weights: Tensor, biases: Tensor, shared: Tensor) -> Tensor:
-        """Patch scores (R,heads,n,P) of the cells (n,P,C) of images that all runs see: one matrix product."""
-        every = torch.addmm(biases.view(-1, 1), weights.flatten(0, 1), shared.flatten(0, 1).T)
-        return every.view(*weights.shape[:2], *shared.shape[:2])
-
-    def image_scores(self, patch_scores: Tensor) -> Tensor:
-        """Patch scores (R,heads,n,P) -> image scores (R,heads,n), each run by its own top-K and sign."""
+    @cached_property
+    def rules(self) -> list[Rule]:
+        """By which top-K and sign each run makes image scores."""
         groups = groupby((detector.signed, detector.top_k) for detector in self.detectors)
-        rules, sizes = zip(*((rule, len(list(same))) for rule, same in groups), strict=True)
-        parts = zip(patch_scores.split(sizes), rules, strict=True)
-        return torch.cat([fast_top_k_mean(part, top_k, signed) for part, (signed, top_k) in parts])
+        return [Rule(len(list(same)), signed, share) for (signed, share), same in groups]
 
     @torch.inference_mode()
     def scores(self, inputs: Maps, tests: list[np.ndarray]) -> list[np.ndarray]:
@@ -183,51 +178,6 @@ class SideBySide:
         union = np.unique(np.concatenate(tests))
         units = self.units()
         cells = (cells_of(inputs.plain(part)[0]) for part in parts_of(union))
-        parts = [self.image_scores(self.on_shared(*units, part)).mean(dim=1) for part in cells]
+        parts = [unit_scores(*units, part, self.rules).mean(dim=1) for part in cells]
         every = torch.cat(parts, dim=1).cpu().numpy()
         return [scores[np.searchsorted(union, rows)] for scores, rows in zip(every, tests, strict=True)]
-
-
-def fast_top_k_mean(patch_scores: Tensor, share: float, signed: bool = True) -> Tensor:
-    """`network.top_k_mean` of the patch scores, or of their magnitudes where they are not `signed`; several times as
-    fast on a processor, within rounding."""
-    return TopKMean.apply(patch_scores, largest_kept(share, patch_scores.shape[-1]), signed)
-
-
-class TopKMean(torch.autograd.Function):
-    """Mean of the K largest along the last axis. NumPy brings these to the end without sorting; every pass over all
-    values that is spared counts, for they do not fit into a processor's cache."""
-
-    @staticmethod
-    def forward(ctx, values: Tensor, k: int, signed: bool) -> Tensor:
-        """Values (...,P) -> means (...); several equal to the K-th largest count as one where K allows no more."""
-        largest, slope = (on_gpu if values.is_cuda else on_processor)(values.detach(), k, signed)
-        ctx.k = k
-        ctx.save_for_backward(slope)
-        return largest.mean(dim=-1)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """Gradient (...) of the means -> (...,P): a K-th of it for each of the K largest, by the sign of its value."""
-        (slope,) = ctx.saved_tensors
-        return slope * (gradient[..., None] / ctx.k), None, None
-
-
-def on_processor(values: Tensor, k: int, signed: bool) -> tuple[Tensor, Tensor]:
-    """The K largest values (...,K), or magnitudes, and the slope of their sum, -1, 0 or 1, (...,P)."""
-    array = values.numpy()
-    ordered = array.copy() if signed else np.abs(array)
-    ordered.partition(ordered.shape[-1] - k, axis=-1)
-    largest = ordered[..., -k:]
-    slope = (array >= largest[..., :1]).view(np.int8)
-    if not signed:
-        slope -= (array <= -largest[..., :1]).view(np.int8)
-    return torch.from_numpy(largest), torch.from_numpy(slope)
-
-
-def on_gpu(values: Tensor, k: int, signed: bool) -> tuple[Tensor, Tensor]:
-    """As `on_processor`."""
-    magnitudes = values if signed else values.abs()
-    largest = magnitudes.topk(k, dim=-1).values
-    chosen = magnitudes >= largest[..., -1:]
-    return largest, chosen if signed else chosen * values.sign()

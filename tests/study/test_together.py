@@ -1,21 +1,18 @@
 """Frozen runs side by side: the scores of each alone, and who shares with whom."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
-import torch
 
 from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS
 from devnetlib.methods.devnet import DevNet
 from devnetlib.metrics import auroc
-from devnetlib.network import top_k_mean
 from devnetlib.study import execution, grids, together
 from devnetlib.study.execution import Collapse, Machine, build_detector, execute
 from devnetlib.study.grids import execute_all, execute_group
-from devnetlib.study.together import companions, execute_together, fast_top_k_mean
+from devnetlib.study.together import companions, execute_together
 from devnetlib.study.training import Maps
 
 ONE = Machine(threads=1)
@@ -115,10 +112,11 @@ def test_polluted_runs_share_normals_with_those_of_the_same_draw_alone(small):
     assert companions(runs) == [[runs[0], runs[2]], [runs[1], runs[3]]]
 
 
-def test_at_most_so_many_heads_are_trained_side_by_side(small, monkeypatch):
-    monkeypatch.setattr(together, "MOST_HEADS", 80)
+@pytest.mark.parametrize(("most", "parts"), [(80, [2, 2, 1]), (128, [3, 2]), (160, [5])])
+def test_at_most_so_many_heads_are_trained_side_by_side_in_even_parts(small, monkeypatch, most, parts):
+    monkeypatch.setattr(together, "MOST_HEADS", most)
     runs = small(draws=range(5))  # of 32 heads each
-    assert [len(group) for group in companions(runs)] == [2, 2, 1]
+    assert [len(group) for group in companions(runs)] == parts
 
 
 def test_every_method_that_is_trained_together_has_the_head_and_labels_that_this_takes():
@@ -171,36 +169,3 @@ def test_a_grid_stores_every_run_of_a_group_and_goes_on_where_it_stopped(small, 
     )
     scores, failures = execute_all(runs, tmp_path, ONE)
     assert not failures and scores[:3] == some and asked == runs[3:]
-
-
-@pytest.mark.parametrize("signed", [True, False])
-@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
-def test_the_fast_top_k_mean_and_its_gradient_equal_the_plain_ones(share, signed):
-    values = torch.randn(3, 4, 196, generator=torch.Generator().manual_seed(0))
-    values[0, 0, :9] = 0  # where a magnitude has no slope
-    found = []
-
-    def plainly(x, share):
-        return top_k_mean(x if signed else x.abs(), share)
-
-    for function in (plainly, partial(fast_top_k_mean, signed=signed)):
-        x = values.clone().requires_grad_()
-        y = function(x, share)
-        (y * torch.arange(12.0).view(3, 4)).sum().backward()
-        found.append((y.detach(), x.grad))
-    for plain, fast in zip(*found, strict=True):
-        torch.testing.assert_close(fast, plain)
-
-
-@pytest.mark.parametrize("signed", [True, False])
-def test_the_way_of_a_gpu_finds_the_largest_and_their_slope_as_that_of_a_processor_does(signed):
-    values = torch.randn(3, 4, 196, generator=torch.Generator().manual_seed(1))
-    (largest, slope), (on_gpu, slope_on_gpu) = (
-        way(values, 20, signed) for way in (together.on_processor, together.on_gpu)
-    )
-    assert torch.equal(largest.sort().values, on_gpu.sort().values) and torch.equal(slope.float(), slope_on_gpu.float())
-
-
-def test_the_fast_top_k_mean_counts_a_value_no_more_often_than_k_allows_where_several_tie():
-    values = torch.tensor([[1.0, 5.0, 5.0, 5.0, 0.0, 2.0, 3.0, 1.0, 0.0, 9.0]])
-    assert fast_top_k_mean(values, 0.2).item() == 7.0 == top_k_mean(values, 0.2).item()
