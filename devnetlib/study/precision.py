@@ -19,6 +19,7 @@ from devnetlib.study.runs import Run
 
 PRECISIONS = ("fp32", "bf16", "auto")
 FINE_TUNED = ("laptop", "released")  # the profiles for which another precision than fp32 may be asked
+INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # on which it turns how fast a processor multiplies
 PROBED = {"images": 16, "pixels": 112, "steps": 3}
 
 
@@ -106,8 +107,11 @@ def has_amx() -> bool:
 
 
 def device_name(device: torch.device) -> str:
-    """What the device calls itself."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()["model"]
+    """What the device calls itself; a processor with its widest instructions, for many call themselves the same."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    widest = next((name for name in INSTRUCTIONS if name in processor()["features"]), None)
+    return processor()["model"] + (f" ({widest})" if widest else "")
 
 
 def machine_name(device: str, cores: int, version: str) -> str:

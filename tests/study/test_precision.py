@@ -63,3 +63,16 @@ def test_scores_in_half_precision_say_so_and_are_near_those_in_single(toy_runs):
     assert (single.origin["precision"], half.origin["precision"]) == ("fp32", "bf16")
     assert half.score != single.score
     assert np.corrcoef(half.values, single.values)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("features", "name"),
+    [
+        ({"avx2", "avx512f", "avx512_bf16"}, "Some CPU (avx512_bf16)"),
+        ({"avx2", "avx512f"}, "Some CPU (avx512f)"),
+        (set(), "Some CPU"),
+    ],
+)
+def test_processors_that_call_themselves_the_same_are_told_apart_by_their_instructions(monkeypatch, features, name):
+    monkeypatch.setattr(precision, "processor", lambda: {"model": "Some CPU", "features": features})
+    assert precision.device_name(CPU) == name
