@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,6 +29,7 @@ from devnetlib.study.results import DamagedScores
 BOOK = ROOT / "book"
 SITE = BOOK / "_build" / "html"
 MOST_AT_ONCE = 4  # notebooks; each kernel with torch holds a gigabyte
+KILLED = "a process that read scores or executed notebooks was killed (out of memory?); the same command goes on"
 # What the theme and its extensions ship and no page asks for.
 UNUSED = (".buildinfo", "_static/locales", "_static/**/*.map", "_static/**/*.scss")
 
@@ -164,11 +165,14 @@ def build(parameters: dict[str, Any]) -> None:
     Raises DamagedScores, NotebookFailed or BuildFailed.
     """
     stale = lay_out_copies(parameters)
-    with processes() as pool:
-        with step("published scores"):
-            recall(apply=pool.map)
-        with site_beside():
-            execute_notebooks(stale, parameters, pool)
+    try:
+        with processes() as pool:
+            with step("published scores"):
+                recall(apply=pool.map)
+            with site_beside():
+                execute_notebooks(stale, parameters, pool)
+    except BrokenExecutor:
+        raise BuildFailed(KILLED) from None
 
 
 def main(arguments: list[str] | None = None) -> int:

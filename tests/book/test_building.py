@@ -1,12 +1,14 @@
 """The command that builds the book: a line a step, one clear line of failure, and never half a site."""
 
 import json
+import os
 import signal
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,15 @@ def test_the_last_line_names_the_file_to_open(
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == f"The book is built. Open {building.SITE / 'index.html'}"
     assert "notebook 00_first: executed, 0 s" in printed and begun == 2 * [{"execute": 0, "profile": "smoke"}]
+
+
+def test_a_process_that_is_killed_ends_the_build_with_1_and_one_line(
+    book: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(building, "processes", lambda: ProcessPoolExecutor(1, get_context("spawn")))
+    monkeypatch.setattr(building, "recall", lambda apply: list(apply(os._exit, [1])))
+    assert building.main([]) == 1
+    assert capsys.readouterr().err == f"{building.KILLED}\n"
 
 
 def test_a_failing_notebook_ends_the_build_with_1_and_its_name(
