@@ -77,13 +77,24 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def site() -> Path:
-    """The folder of the built book."""
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that names what was asked of other machines while the book was built."""
+    return tmp_path_factory.mktemp("offline") / "refused"
+
+
+def offline(refused: Path) -> dict[str, str]:
+    """The environment in which Python asks this machine alone, and notes what else it would have asked."""
+    return os.environ | {"PYTHONPATH": str(ROOT / "tests" / "offline"), "REFUSED": str(refused)}
+
+
+@pytest.fixture(scope="module")
+def site(refused: Path) -> Path:
+    """The folder of the built book, made without a network."""
     given = os.environ.get("DEVNET_BOOK_HTML")
     if given:
         return Path(given).resolve()
     command = [sys.executable, "book/_ext/building.py"]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    built = subprocess.run(command, cwd=ROOT, env=offline(refused), capture_output=True, text=True, check=False)
     if built.returncode:
         pytest.fail(f"the book does not build:\n{built.stdout[-2000:]}\n{built.stderr[-4000:]}", pytrace=False)
     return ROOT / "book" / "_build" / "html"
@@ -154,6 +165,18 @@ def serious(browser: Browser, where: dict[str, list[list[str]]], colours: bool) 
 def found(visits: list[Visit], what: Callable[[Visit], object]) -> dict[str, object]:
     """What is wrong, by page and width; empty when nothing is."""
     return {f"{visit.name} at {visit.width} px": wrong for visit in visits if (wrong := what(visit))}
+
+
+@pytest.mark.parametrize("call", ["create_connection(('192.0.2.1', 80), 1)", "getaddrinfo('example.org', 80)"])
+def test_what_asks_another_machine_offline_is_refused_and_noted(tmp_path, call):
+    command = [sys.executable, "-c", f"import socket; socket.{call}"]
+    done = subprocess.run(command, env=offline(tmp_path / "refused"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.strip().endswith("only this machine may be asked")
+    assert (tmp_path / "refused").exists()
+
+
+def test_the_book_is_built_without_asking_another_machine(site, refused):
+    assert not refused.exists(), refused.read_text()
 
 
 def test_no_request_of_any_page_fails(visits):

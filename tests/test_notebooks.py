@@ -40,7 +40,10 @@ def test_a_notebook_runs_at_smoke_from_any_folder(notebook, tmp_path):
     done = papermill(notebook, tmp_path, *words_of(notebook, tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
-    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"] == []
 
 
 @pytest.mark.slow
