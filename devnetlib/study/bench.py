@@ -4,6 +4,7 @@ Each of the two has a process of its own, ours with the allocator's settings tha
 so that whatever else the machine does meets both; the ratio is the median over the turns.
 """
 
+import json
 import os
 import platform
 import subprocess
@@ -38,6 +39,7 @@ from devnetlib.study.workers import ALLOCATOR, end_with_parent
 
 STATED = 224  # the ratios at the head of a record are for images of this side
 FROZEN_UPDATES = 100
+CROWDS = 1, 2, 4, 8  # runs side by side on one GPU
 SIDES = ("ours", "plain")
 
 
@@ -73,6 +75,8 @@ def bench(case: Case, effort: Effort) -> dict[str, Any]:
         "starting": starting(),
     }
     record["frozen_ratio"] = record["frozen"]["ratio"]
+    if device.type == "cuda" and effort.whole:
+        record["released"] = [crowded(case, runs) for runs in CROWDS]
     if effort.whole:
         record |= {"preparing": alone(decoding, case), "growing": growing(case), "book": rebuilding()}
     if effort.accuracy:
@@ -160,10 +164,25 @@ def growing(case: Case) -> list[dict[str, Any]]:
 
 def grid_seconds(case: Case, splits: str, draws: str, workers: int) -> float:
     """Seconds of one command that executes splits x draws afresh."""
+    started = time.perf_counter()
+    run_command(case, ["--split", splits, "--draw", draws, "--workers", str(workers)])
+    return time.perf_counter() - started
+
+
+def run_command(case: Case, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command `run`, with results of its own; it prints a JSON line a run."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["-m", "devnetlib", "run", "--dataset", case.dataset, "--split", splits, "--draw", draws, "--json"]
-        words += ["--workers", str(workers), "--results", folder, "--device", case.device]
-        return command_seconds(words + (["--data-root", str(case.data_root)] if case.data_root else []))
+        words = ["-m", "devnetlib", "run", "--dataset", case.dataset, "--json", "--results", folder, *words]
+        words += ["--device", case.device, *(["--data-root", str(case.data_root)] if case.data_root else [])]
+        return command(words)
+
+
+def crowded(case: Case, runs: int, profile: str = "released") -> dict[str, Any]:
+    """So many runs of a profile side by side on one device, in a process each: median seconds of one, evaluation
+    included and starting not, and how many an hour they make."""
+    words = ["--profile", profile, "--draw", f"0-{runs - 1}", "--workers", str(runs), "--precision", "auto"]
+    found = [json.loads(line)["seconds"] for line in run_command(case, words).stdout.splitlines()]
+    return {"runs": runs, "seconds": median(found), "an_hour": runs * 3600 / median(found)}
 
 
 def rebuilding() -> float | None:
@@ -176,12 +195,16 @@ def rebuilding() -> float | None:
 
 
 def command_seconds(words: list[str]) -> float:
-    """Seconds of a Python command that must succeed, with our allocator's settings."""
+    """Seconds of a Python command that must succeed."""
     started = time.perf_counter()
-    subprocess.run(
-        [sys.executable, *words], cwd=REPOSITORY, env={**os.environ, **ALLOCATOR}, capture_output=True, check=True
-    )
+    command(words)
     return time.perf_counter() - started
+
+
+def command(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """A Python command that must succeed, with our allocator's settings."""
+    settings = {"env": {**os.environ, **ALLOCATOR}, "capture_output": True, "text": True}
+    return subprocess.run([sys.executable, *words], cwd=REPOSITORY, check=True, **settings)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,3 +151,10 @@ def test_the_command_prints_one_record_with_every_ratio_once(tmp_path):
         assert done.stdout.count(f'"{name}"') == 1 and record[name] > 0
     assert isinstance(record["amx"], bool) and [table["pixels"] for table in record["sizes"]] == [bench.STATED]
     assert bench_records.told(record).count("times as fast") == 3
+
+
+@pytest.mark.slow
+def test_runs_side_by_side_are_timed_each_without_its_start(toy, data_root):
+    found = bench.crowded(replace(TOY, data_root=data_root), 2, "smoke")
+    assert found["runs"] == 2 and 0 < found["seconds"] < 60
+    assert found["an_hour"] == pytest.approx(7200 / found["seconds"])
