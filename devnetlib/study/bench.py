@@ -76,7 +76,7 @@ def bench(case: Case, effort: Effort) -> dict[str, Any]:
     }
     record["frozen_ratio"] = record["frozen"]["ratio"]
     if device.type == "cuda" and effort.whole:
-        record["released"] = [crowded(case, runs) for runs in CROWDS]
+        record["released"] = list(crowds(case))
     if effort.whole:
         record |= {"preparing": alone(decoding, case), "growing": growing(case), "book": rebuilding()}
     if effort.accuracy:
@@ -177,10 +177,20 @@ def run_command(case: Case, words: list[str]) -> subprocess.CompletedProcess[str
         return command(words)
 
 
+def crowds(case: Case) -> Iterator[dict[str, Any]]:
+    """`crowded` for ever more released runs, until they do not fit on the device, which is said."""
+    for runs in CROWDS:
+        try:
+            yield crowded(case, runs)
+        except subprocess.CalledProcessError as error:
+            print(f"{runs} released runs side by side failed: {error.stderr.strip()[-300:]}", file=sys.stderr)
+            return
+
+
 def crowded(case: Case, runs: int, profile: str = "released") -> dict[str, Any]:
-    """So many runs of a profile side by side on one device, in a process each: median seconds of one, evaluation
-    included and starting not, and how many an hour they make."""
-    words = ["--profile", profile, "--draw", f"0-{runs - 1}", "--workers", str(runs), "--precision", "auto"]
+    """So many runs of a profile at once on one device: median seconds of one, from reading its images to its scores,
+    Python's start not included; and how many an hour makes, were there always so many."""
+    words = ["--profile", profile, "--draw", f"0-{runs - 1}", "--workers", str(runs), "--precision", case.precision]
     found = [json.loads(line)["seconds"] for line in run_command(case, words).stdout.splitlines()]
     return {"runs": runs, "seconds": median(found), "an_hour": runs * 3600 / median(found)}
 

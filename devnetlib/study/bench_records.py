@@ -40,7 +40,8 @@ def told(record: Mapping[str, Any]) -> str:
         for what in ("training", "evaluation"):
             rate = {side: table["batch"] / seconds for side, seconds in table[what]["seconds"].items()}
             lines.append(
-                f"{what} at {table['pixels']} px: {rate['ours']:.1f} images a second, plain loop {rate['plain']:.1f}; "
+                f"{what} at {table['pixels']} px: {rate['ours']:.1f} images a second, plain loop in fp32 "
+                f"{rate['plain']:.1f}; "
                 f"{table[what]['ratio']:.2f} times as fast"
             )
     frozen = record["frozen"]

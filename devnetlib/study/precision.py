@@ -19,7 +19,7 @@ from devnetlib.study.runs import Run
 
 PRECISIONS = ("fp32", "bf16", "auto")
 FINE_TUNED = ("laptop", "released")  # the profiles for which another precision than fp32 may be asked
-INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # on which it turns how fast a processor multiplies
+INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # they decide how fast a processor multiplies
 PROBED = {"images": 16, "pixels": 112, "steps": 3}
 
 

@@ -83,7 +83,7 @@ PROFILES = {
     ),
     "laptop": Profile(
         "fine-tuning without a GPU",
-        "4-8 minutes on two cores",
+        "3-8 minutes on two cores",
         Training("all", pixels=224, updates=100, batch=48, learning_rate=2e-4, clip=1.0, rotation=180.0),
         {"n_scales": 1, "pretraining": 450, "pretraining_rate": 1e-3},
     ),

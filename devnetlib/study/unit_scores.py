@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from devnetlib.data.batches import on_device
 from devnetlib.network import largest_kept
 
 
@@ -27,7 +28,8 @@ def unit_scores(weights: Tensor, biases: Tensor, cells: Tensor, rules: Sequence[
     """Image scores (R,H,N) of R runs with H units each, by `rules` that together cover the runs.
 
     Weights (R,H,C) and biases (R,H) have a gradient. The cells have none: (N,P,C) where all runs see the same images,
-    (R,N,P,C) where each has its own. Equals `network.top_k_mean` of the patch scores within rounding.
+    (R,N,P,C) where each has its own. Equals `network.top_k_mean` of the patch scores within rounding, and its gradient
+    where no other patch scores as the K-th largest does: of such patches all get a K-th.
     """
     return UnitScores.apply(weights, biases, cells, tuple(rules))
 
@@ -53,7 +55,7 @@ class UnitScores(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradient (R,H,N) -> those of weights and biases: a K-th of it for each cell that counts."""
         cells, slopes = ctx.saved_tensors
-        shares = gradient / torch.as_tensor(ctx.kept, dtype=gradient.dtype, device=gradient.device)[:, None, None]
+        shares = gradient / on_device(ctx.kept, gradient.device)[:, None, None]
         sums = sums_on_gpu if cells.is_cuda else sums_on_processor
         return *sums(slopes, shares, cells), None, None
 
@@ -99,7 +101,7 @@ def sums_on_processor(slopes: Tensor, shares: Tensor, cells: Tensor) -> tuple[Te
     """
     runs, heads, images, patches = slopes.shape
     signs, of_unit, units = slopes.numpy().ravel(), images * patches, runs * heads
-    chosen = np.flatnonzero(signs.view(bool))
+    chosen = np.flatnonzero(signs.view(bool))  # any byte but 0 counts
     unit = chosen // of_unit
     rows = chosen - unit * of_unit
     if cells.dim() == 4:

@@ -13,7 +13,7 @@ from devnetlib.study.publishing import publish
 from devnetlib.study.results import DamagedScores, Scores, collect, partition_path, read, rounded, scores_path, write
 from devnetlib.study.verification import faults
 
-ORIGIN = {"torch": "2", "precision": "fp32", "seconds": 0.1, "image_table": "0"}
+ORIGIN = {"torch": "2", "device": "cpu", "precision": "fp32", "seconds": 0.1, "image_table": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +202,14 @@ def test_nothing_is_published_where_one_file_is_damaged(made, tmp_path):
     with pytest.raises(DamagedScores, match=other.name):
         publish(source, target)
     assert not target.exists()
+
+
+def test_scores_of_a_processor_in_half_precision_are_not_published(made, tmp_path):
+    scores, partition = made
+    write(replace(scores, origin=scores.origin | {"precision": "bf16"}), partition, tmp_path / "yours")
+    with pytest.raises(ValueError, match="execute it in fp32"):
+        publish(tmp_path / "yours", tmp_path / "published")
+    assert not (tmp_path / "published").exists()
 
 
 def test_publishing_copies_scores_and_their_partition_whole(made, tmp_path):
