@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from devnetlib.network import ResNet18
+from devnetlib.network import ResNet18, in_single_precision
 
 
 class Pooling(nn.Module):
@@ -52,7 +52,8 @@ class Residual(nn.Module):
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """The map after each stage, by its number."""
-        x, found = self.maxpool(self.relu(self.bn1(self.conv1(images)))), {}
+        with in_single_precision(images):
+            x, found = self.maxpool(self.relu(self.bn1(self.conv1(images)))), {}
         for number in self.stages:
             found[number] = x = self.get_submodule(f"layer{number}")(x)
         return found

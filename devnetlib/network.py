@@ -8,6 +8,7 @@ Larger scores mean more anomalous. Every random number comes from the generator 
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,15 @@ TOP_K = 0.1  # Sec. 4.4: the share of patches that make the image's score
 def conv(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
     """A convolution without bias, not yet initialised (so that building a network draws no random number)."""
     return skip_init(nn.Conv2d, inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
+
+
+def in_single_precision(images: Tensor) -> AbstractContextManager:
+    """A stretch that computes in single precision under autocast, too: a first convolution with its normalisation.
+
+    Half precision rounds images as coarsely as their grey levels lie apart. On grey images that is all that the filters
+    for colour see, and the normalisation of a batch magnifies it.
+    """
+    return nullcontext() if images.is_meta else torch.autocast(images.device.type, enabled=False)
 
 
 class BasicBlock(nn.Module):
@@ -64,7 +74,8 @@ class ResNet18(nn.Module):
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """The map after each stage, by its number."""
-        x = F.max_pool2d(self.bn1(self.conv1(images)), kernel_size=3, stride=2, padding=1)
+        with in_single_precision(images):
+            x = F.max_pool2d(self.bn1(self.conv1(images)), kernel_size=3, stride=2, padding=1)
         x = F.relu(x, inplace=True)  # after the pooling it is the same, and a quarter of the work
         found = {}
         for number in self.stages:

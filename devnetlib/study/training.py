@@ -96,7 +96,7 @@ def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Tra
 
 def features_of(detector: Detector, images: Tensor, precision: str) -> list[Tensor]:
     """Maps (N,C,h,w) of images, in single precision whatever the backbone computes in: `fp32`, or `bf16`, where
-    convolutions are rounded to it. Heads and losses always compute in single precision."""
+    convolutions but the first are rounded to it. Heads and losses always compute in single precision."""
     if precision == "fp32":
         return detector.features(images)
     with torch.autocast(images.device.type, torch.bfloat16):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from devnetlib.data.batches import IMAGENET_STD, normalise
 from devnetlib.errors import Misuse
+from devnetlib.network import ResNet18
 from devnetlib.study import precision
 from devnetlib.study.execution import Machine, execute
 
@@ -63,6 +65,22 @@ def test_scores_in_half_precision_say_so_and_are_near_those_in_single(toy_runs):
     assert (single.origin["precision"], half.origin["precision"]) == ("fp32", "bf16")
     assert half.score != single.score
     assert np.corrcoef(half.values, single.values)[0, 1] > 0.9
+
+
+def test_half_precision_does_not_make_a_filter_for_colour_see_noise_on_grey_images():
+    generator = torch.Generator().manual_seed(0)
+    network = ResNet18(1).train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, generator=generator)
+    grey = torch.rand(4, 1, 64, 64, generator=generator).expand(-1, 3, -1, -1)
+    sees_no_grey = torch.tensor([IMAGENET_STD[0], -IMAGENET_STD[1], 0.0]).view(1, 3, 1, 1)
+    network.conv1.weight.data[::2] = network.conv1.weight.data[::2, :1] * sees_no_grey  # red less green
+    with torch.no_grad():
+        single = network(normalise(grey))
+        with torch.autocast("cpu", torch.bfloat16):
+            half = network(normalise(grey)).float()
+    assert ((half - single).norm() / single.norm()).item() < 0.05
 
 
 @pytest.mark.parametrize(
