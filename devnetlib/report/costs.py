@@ -60,6 +60,15 @@ def speed_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             }
 
 
+def fine_tuned_seconds(record: dict[str, Any]) -> float:
+    """Seconds of a fine-tuned run of ours, of as many updates and scores as the frozen one; the plain loop's are in the
+    record."""
+    pixels, part = PROFILES["laptop"].training.pixels, record["frozen"]
+    table = next(one for one in record["sizes"] if one["pixels"] == pixels)
+    update, scored = (table[what]["seconds"]["ours"] for what in ("training", "evaluation"))
+    return part["updates"] * update + part["images"] / table["batch"] * scored
+
+
 def question_costs(profile: str = "quick") -> list[dict[str, Any]]:
     """For every question and published data set: its runs, and the seconds of one core that they take."""
     return [cost for name in QUESTIONS for dataset in published_datasets() if (cost := cost_of(name, dataset, profile))]

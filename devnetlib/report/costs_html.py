@@ -7,21 +7,31 @@ from math import fsum
 import numpy as np
 
 from devnetlib.metrics import auroc
-from devnetlib.report.costs import DEVICES, both_precisions, hours, plan, question_costs, records, speed_rows
+from devnetlib.report.costs import (
+    DEVICES,
+    both_precisions,
+    fine_tuned_seconds,
+    hours,
+    plan,
+    question_costs,
+    records,
+    speed_rows,
+)
 from devnetlib.report.html import tag
 from devnetlib.report.statistics import paired
 from devnetlib.report.tables import CONFIDENCE
 from devnetlib.study.results import Scores
 
+HALF_COMMAND = "python -m devnetlib run --dataset elpv --method devnet --profile laptop --precision bf16 --results half"
 COMMAND = 'make bench WORDS="--record --accuracy"'
-NOT_MEASURED = f"No record holds this yet; {tag('code', COMMAND)} measures it."
 
 
-def table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[str]], command: str = COMMAND) -> str:
     """A table whose first column heads its rows; without any, the command that measures them."""
     rows = list(rows)
     if not rows:
-        return tag("p", f"{escape(caption)} {NOT_MEASURED}", class_="table-caption")
+        missing = f"This was not measured yet: {tag('code', escape(command))}."
+        return tag("p", f"{escape(caption)} {missing}", class_="table-caption")
     head = tag("tr", "".join(tag("th", escape(name), scope="col") for name in columns))
     body = "".join(
         tag("tr", tag("th", escape(first), scope="row") + "".join(tag("td", escape(text)) for text in rest))
@@ -49,6 +59,10 @@ def speed_html() -> str:
     )
 
 
+def title(record: dict) -> str:
+    return f"{record['device']}, {record['precision']}"
+
+
 def machine_line(record: dict) -> str:
     """What a record is of."""
     units = "with" if record["amx"] else "without"
@@ -68,28 +82,29 @@ def speed_texts(row: dict) -> list[str]:
 
 
 def frozen_html() -> str:
-    """For every record the frozen lane beside the plain loop."""
-    columns = ("", "updates", "scores", "seconds, ours", "plain loop, extrapolated", "from updates", "ratio")
+    """For every record a whole run: of the frozen lane, and fine-tuned by either loop."""
+    columns = ("", "updates", "scores", "s a run, frozen", "fine-tuned, ours", "plain loop", "plain over frozen")
     rows = [
         [
-            f"{record['device']}, {record['precision']}",
+            title(record),
             str(part["updates"]),
             f"{part['images']:,}",
             f"{part['ours']:.2f}",
+            f"{fine_tuned_seconds(record):.0f}",
             f"{part['plain']:.0f}",
-            str(part["measured"]),
             f"{part['ratio']:.0f}",
         ]
         for record in records()
         for part in (record["frozen"],)
     ]
-    return table("A run of the frozen lane on cached maps, beside a plain run that trains the network.", columns, rows)
+    caption = "A run of the frozen lane on cached maps, beside runs that train the network (extrapolated)."
+    return table(caption, columns, rows)
 
 
 def growth_html() -> str:
     """How decoding, maps and grids grow, and what starting and rebuilding cost, in seconds."""
     kept = [record for record in records() if "growing" in record]
-    lines = [[machine, *line] for record in kept for machine in (record["device"],) for line in growth_rows(record)]
+    lines = [[title(record), *line] for record in kept for line in growth_rows(record)]
     return table("What else takes time.", ("", "", "seconds"), lines)
 
 
@@ -100,6 +115,8 @@ def growth_rows(record: dict) -> list[list[str]]:
         timed = [part for part in record["preparing"] if kind in part]
         rows += [(f"maps of {part['images']} images{words}", part[kind]) for part in timed]
     rows += [(f"a command: {grid_words(part)}", part["seconds"]) for part in record["growing"]]
+    for part in record.get("released", []):
+        rows.append((f"a released run, {part['runs']} side by side, {part['an_hour']:.0f} an hour", part["seconds"]))
     rows += [("import devnetlib", record["starting"]["import"]), ("--help", record["starting"]["help"])]
     rows += [("rebuild the book", record["book"])] if record["book"] else []
     return [[name, f"{seconds:.1f}"] for name, seconds in rows]
@@ -116,7 +133,7 @@ def precision_html() -> str:
     parts = [(record, record["half_precision"]) for record in records() if "half_precision" in record]
     rows = [
         [
-            f"{record['device']}, {record['dataset']}",
+            f"{title(record)}, {record['dataset']}",
             f"{part['images']:,}",
             f"{part['fp32']:.4f}",
             f"{part['bf16']:.4f}",
@@ -136,11 +153,13 @@ def pairs_html() -> str:
         fp32, bf16 = (np.array(column)[:, None] for column in zip(*values.values(), strict=True))
         lead = paired(bf16, fp32, CONFIDENCE)
         rows.append([f"mean of {len(values)}", f"{fp32.mean():.4f}", f"{bf16.mean():.4f}", lead.text])
-    return table(f"DevNet fine-tuned in either precision; {CONFIDENCE:.0%} interval of the mean.", columns, rows)
+        rows.append(["least mean difference that could be shown", "", "", f"{lead.half_width:.3f}"])
+    caption = f"DevNet fine-tuned in either precision on one machine; {CONFIDENCE:.0%} interval of the mean difference."
+    return table(caption, columns, rows, HALF_COMMAND)
 
 
 def run_words(scores: Scores) -> str:
-    return f"{scores.run.dataset}, {scores.run.profile}, split {scores.run.split}, draw {scores.run.draw}"
+    return f"{scores.run.dataset}, split {scores.run.split}, draw {scores.run.draw}"
 
 
 def costs_html() -> str:

@@ -2,12 +2,19 @@
 
 from statistics import median
 
+import numpy as np
 import pytest
 
+from devnetlib.metrics import auroc
 from devnetlib.report import costs
-from devnetlib.report.costs_html import TABLES
+from devnetlib.report.costs_html import TABLES, growth_rows
 from devnetlib.report.selection import cell, published
+from devnetlib.report.statistics import paired
+from devnetlib.report.tables import CONFIDENCE
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS
+from devnetlib.study.verification import faults
+
+TIMED = ("training", "evaluation")
 
 
 def test_the_runs_of_a_cell_are_its_splits_times_its_draws():
@@ -45,6 +52,21 @@ def test_ten_of_the_anomalies_are_not_tested():
     assert costs.sets_of("elpv") == {"elpv": 377 + 715 - 10}
 
 
+def test_a_fine_tuned_run_of_either_loop_is_its_updates_and_its_batches_of_test_images():
+    record = next(iter(costs.records()))
+    table = next(table for table in record["sizes"] if table["pixels"] == 224)
+    swapped = {**table, **{what: {"seconds": {"ours": table[what]["seconds"]["plain"]}} for what in TIMED}}
+    assert costs.fine_tuned_seconds(record | {"sizes": [swapped]}) == pytest.approx(record["frozen"]["plain"], rel=1e-3)
+    assert costs.fine_tuned_seconds(record) < record["frozen"]["plain"]
+
+
+def test_runs_that_were_crowded_on_a_gpu_have_a_line_each_where_a_record_has_them():
+    record = next(record for record in costs.records() if "growing" in record)
+    crowds = [{"runs": 1, "seconds": 9.0, "an_hour": 400.0}, {"runs": 4, "seconds": 20.0, "an_hour": 720.0}]
+    more = [row for row in growth_rows(record | {"released": crowds}) if row not in growth_rows(record)]
+    assert [seconds for _, seconds in more] == ["9.0", "20.0"] and "4 side by side, 720 an hour" in more[1][0]
+
+
 def test_a_released_run_is_a_thousand_updates_of_48_images_at_two_scales():
     update = costs.flops_of(448, 2)["update"]
     assert costs.run_flops(0) == 48_000 * update == pytest.approx(2.6e15, rel=0.03)
@@ -59,3 +81,19 @@ def test_hours_shrink_with_the_devices_and_with_the_share_of_the_peak():
 def test_every_table_of_the_page_has_a_row_or_names_the_command_that_measures_it(name):
     html = TABLES[name]()
     assert (html.count("<tr>") > 1) != ("make bench" in html) and ">nan<" not in html
+
+
+def test_every_run_in_half_precision_stands_beside_the_same_run_in_single():
+    checked, pairs = dict(faults(costs.HALF)), costs.both_precisions()
+    assert len(pairs) == len(checked) > 3 and not any(checked.values())
+    assert len({single.run.split for single, _ in pairs}) == len(pairs)  # one pair a split
+    for single, half in pairs:
+        assert (single.run, single.origin["precision"], half.origin["precision"]) == (half.run, "fp32", "bf16")
+        assert single.origin["threads"] == half.origin["threads"]
+
+
+def test_training_in_half_precision_is_not_shown_to_cost_accuracy_and_may():
+    values = [(half.measure(auroc), single.measure(auroc)) for single, half in costs.both_precisions()]
+    half, single = np.array(values).T[..., None]
+    lead = paired(half, single, CONFIDENCE)
+    assert lead.low < lead.mean < 0 < lead.high and f"{lead.mean:+.3f}" in TABLES["pairs"]()
