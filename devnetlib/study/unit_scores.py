@@ -39,6 +39,7 @@ class UnitScores(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, weights: Tensor, biases: Tensor, cells: Tensor, rules: tuple[Rule, ...]) -> Tensor:
+        """Image scores (R,H,N), as `unit_scores` says."""
         scores, largest = (
             patch_scores(weights, biases, cells),
             largest_on_gpu if cells.is_cuda else largest_on_processor,
