@@ -41,8 +41,7 @@ def told(record: Mapping[str, Any]) -> str:
             rate = {side: table["batch"] / seconds for side, seconds in table[what]["seconds"].items()}
             lines.append(
                 f"{what} at {table['pixels']} px: {rate['ours']:.1f} images a second, plain loop in fp32 "
-                f"{rate['plain']:.1f}; "
-                f"{table[what]['ratio']:.2f} times as fast"
+                f"{rate['plain']:.1f}; {table[what]['ratio']:.2f} times as fast"
             )
     frozen = record["frozen"]
     lines.append(

@@ -40,10 +40,8 @@ class UnitScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weights: Tensor, biases: Tensor, cells: Tensor, rules: tuple[Rule, ...]) -> Tensor:
         """Image scores (R,H,N), as `unit_scores` says."""
-        scores, largest = (
-            patch_scores(weights, biases, cells),
-            largest_on_gpu if cells.is_cuda else largest_on_processor,
-        )
+        scores = patch_scores(weights, biases, cells)
+        largest = largest_on_gpu if cells.is_cuda else largest_on_processor
         sizes = [rule.runs for rule in rules]
         kept = [largest_kept(rule.share, scores.shape[-1]) for rule in rules]
         parts = zip(scores.split(sizes), kept, rules, strict=True)
