@@ -71,6 +71,11 @@ def parser() -> argparse.ArgumentParser:
         default="fp32",
         help="fp32, bf16, or auto: the faster, by a timed probe; the latter two for fine-tuning (default: fp32)",
     )
+    machine.add_argument(
+        "--compile",
+        metavar="COMPILER",
+        help="inductor or, on a GPU, cudagraphs: compile the backbone for fine-tuning (default: neither)",
+    )
     machine.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
     machine.add_argument(
         "--scheduler",
@@ -212,11 +217,13 @@ def options_of(pairs: list[str]) -> dict[str, str]:
 
 
 def machine_of(args: argparse.Namespace) -> Any:
+    from devnetlib.study.compiling import check_compiler
     from devnetlib.study.execution import Machine
     from devnetlib.study.precision import check_precision
 
     check_precision(args.precision)
-    return Machine(args.weights, args.device, args.threads, args.data_root, args.precision)
+    check_compiler(args.compile)
+    return Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
 
 
 def grid(

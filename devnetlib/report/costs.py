@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
-from math import fsum
+from math import ceil, fsum
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -67,6 +67,18 @@ def fine_tuned_seconds(record: dict[str, Any]) -> float:
     table = next(one for one in record["sizes"] if one["pixels"] == pixels)
     update, scored = (table[what]["seconds"]["ours"] for what in ("training", "evaluation"))
     return part["updates"] * update + part["images"] / table["batch"] * scored
+
+
+def compiled_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """For every compiler of a record: seconds of the first update, of a later one, and of one that is not compiled; and
+    `pays`, the number of updates from which a run is shorter, None where none is."""
+    part = record["compiling"]
+    plain = next(line["update"] for line in part["lines"] if line["compiler"] is None)
+    for line in part["lines"]:
+        if line["compiler"]:
+            spared = plain - line["update"]
+            pays = 1 + ceil((line["first"] - plain) / spared) if spared > 0 else None
+            yield {**line, "plain": plain, "pays": pays, "updates": PROFILES[part["profile"]].training.updates}
 
 
 def question_costs(profile: str = "quick") -> list[dict[str, Any]]:

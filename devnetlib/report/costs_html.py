@@ -10,6 +10,7 @@ from devnetlib.metrics import auroc
 from devnetlib.report.costs import (
     DEVICES,
     both_precisions,
+    compiled_rows,
     fine_tuned_seconds,
     hours,
     plan,
@@ -162,6 +163,23 @@ def run_words(scores: Scores) -> str:
     return f"{scores.run.dataset}, split {scores.run.split}, draw {scores.run.draw}"
 
 
+def compiling_html() -> str:
+    """For every record and compiler, what compiling costs and spares."""
+    columns = ("", "s, first update", "a later one", "not compiled", "shorter from", "updates of a run")
+    rows = [
+        [
+            f"{title(record)}, {row['compiler']}",
+            *(f"{row[what]:.2f}" for what in ("first", "update", "plain")),
+            f"{row['pays']:,} updates" if row["pays"] else "never",
+            f"{row['updates']:,}",
+        ]
+        for record in records()
+        if "compiling" in record
+        for row in compiled_rows(record)
+    ]
+    return table("The backbone compiled for training.", columns, rows)
+
+
 def costs_html() -> str:
     """Hours of every question, and of all of them, by how many cores share the runs."""
     costs = question_costs()
@@ -197,6 +215,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth": growth_html,
     "precision": precision_html,
     "pairs": pairs_html,
+    "compiling": compiling_html,
     "costs": costs_html,
     "plan": plan_html,
 }

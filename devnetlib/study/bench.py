@@ -26,6 +26,7 @@ from devnetlib.study.precision import check_precision, device_name, faster, has_
 from devnetlib.study.results import REPOSITORY
 from devnetlib.study.stretches import (
     Case,
+    compiling,
     decoding,
     end_loops,
     frozen_seconds,
@@ -78,7 +79,8 @@ def bench(case: Case, effort: Effort) -> dict[str, Any]:
     if device.type == "cuda" and effort.whole:
         record["released"] = list(crowds(case))
     if effort.whole:
-        record |= {"preparing": alone(decoding, case), "growing": growing(case), "book": rebuilding()}
+        record |= {"compiling": alone(compiling, case), "preparing": alone(decoding, case)}
+        record |= {"growing": growing(case), "book": rebuilding()}
     if effort.accuracy:
         record["half_precision"] = alone(half_precision, case)
     return record

@@ -27,6 +27,7 @@ from devnetlib.methods.controls import Images, Probe
 from devnetlib.metrics import auroc
 from devnetlib.network import Tap
 from devnetlib.study import results as stored
+from devnetlib.study.compiling import compiler_of
 from devnetlib.study.folding import folded
 from devnetlib.study.precision import precision_of
 from devnetlib.study.results import Scores, rounded
@@ -60,6 +61,7 @@ class Machine:
     threads: int | None = None  # None: as `THREADS` says
     data_root: Path | None = None
     precision: str = "fp32"  # as `precision_of` takes it
+    compiler: str | None = None  # as `compiler_of` takes it
 
     @property
     def cache(self) -> Path:
@@ -110,6 +112,7 @@ def execute(
     forget_peak_memory()
     threads = pin_threads(run, machine)
     precision = precision_of(run, machine.precision, machine.torch_device(), machine.cache)
+    compiler = compiler_of(run, machine.compiler, machine.torch_device())
     data = prepare(run.dataset, run.reading, machine.data_root)
     partition = partition_of(run, data)
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
@@ -119,10 +122,11 @@ def execute(
     else:
         detector, missing = build_detector(run, machine)
         inputs = lane_inputs(run, detector, data, bank, machine)
-        train(run, detector, inputs, rows, precision)
+        train(run, detector, inputs, rows, precision, compiler)
         values = score(detector, inputs, rows["test"], precision)
     origin = origin_of(data, machine, threads, precision, time.perf_counter() - started)
     origin |= {"untrained_keys": missing} if missing else {}
+    origin |= {"compiler": compiler} if compiler else {}
     scores = checked(run, partition, values, origin)
     if not isinstance(CONTROLS.get(run.method), Probe):
         scores = look(scores, Trained(run, machine, detector, inputs, data, bank, rows))
@@ -234,7 +238,12 @@ def lane_inputs(run: Run, detector: Detector, data: Prepared, bank: np.ndarray, 
 
 
 def train(
-    run: Run, detector: Detector, inputs: Maps | Pixels, rows: dict[str, np.ndarray], precision: str = "fp32"
+    run: Run,
+    detector: Detector,
+    inputs: Maps | Pixels,
+    rows: dict[str, np.ndarray],
+    precision: str = "fp32",
+    compiler: str | None = None,
 ) -> list[float]:
     """Prepare and train a detector on the rows of a partition; the loss of every update (none where nothing is
     trained)."""
@@ -247,7 +256,7 @@ def train(
         detector.prepare(*(maps_of(detector, inputs, part) for part in (rows["train"], labelled)))
     if not run.training.updates:
         return []
-    return fit(detector, batch_stream(run, inputs, rows["train"], labelled), run.training, precision)
+    return fit(detector, batch_stream(run, inputs, rows["train"], labelled), run.training, precision, compiler)
 
 
 def score(detector: Detector, inputs: Maps | Pixels, rows: np.ndarray, precision: str = "fp32") -> np.ndarray:

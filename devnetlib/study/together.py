@@ -22,6 +22,7 @@ from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.methods.detector import TopKDetector
 from devnetlib.network import TopKNetwork, cells_of
+from devnetlib.study.compiling import compiler_of
 from devnetlib.study.execution import (
     Machine,
     build_detector,
@@ -100,6 +101,7 @@ def execute_together(runs: list[Run], machine: Machine) -> list[Outcome]:
     first = runs[0]
     threads = pin_threads(first, machine)
     precision = precision_of(first, machine.precision, machine.torch_device(), machine.cache)
+    compiler_of(first, machine.compiler, machine.torch_device())  # refuses it, for only heads are trained here
     data = prepare(first.dataset, first.reading, machine.data_root)
     partitions = [partition_of(run, data) for run in runs]
     rows = [row_numbers(data, partition) for partition in partitions]

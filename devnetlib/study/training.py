@@ -1,6 +1,6 @@
 """Training: the stream of batches, the maps that the frozen lane caches, and the loop."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from devnetlib.data.caches import cached_array
 from devnetlib.data.prepare import Prepared
 from devnetlib.methods.detector import Detector
 from devnetlib.network import Tap, tapped
+from devnetlib.study.compiling import compiled
 from devnetlib.study.runs import Training
 
 EVALUATION_BATCH = 64
@@ -50,7 +51,13 @@ def batches(
 Update = tuple[list[Tensor] | Tensor, Tensor, Tensor]
 
 
-def fit(detector: Detector, updates: Iterable[Update], training: Training, precision: str = "fp32") -> list[float]:
+def fit(
+    detector: Detector,
+    updates: Iterable[Update],
+    training: Training,
+    precision: str = "fp32",
+    compiler: str | None = None,
+) -> list[float]:
     """Train a detector on (inputs (U,...), places (B,), labels (B,)), one triple an update. Returns the losses.
 
     `inputs` are images in the fine-tuned lane and cached maps in the frozen one; `places` says which of them stands
@@ -60,9 +67,10 @@ def fit(detector: Detector, updates: Iterable[Update], training: Training, preci
     """
     frozen = training.trains == "head"
     detector.train(not frozen)
+    features = compiled(detector.features, compiler)
     losses = (
         loss_of_heads(
-            detector, detector.outputs(inputs if frozen else features_of(detector, inputs, precision))[places], labels
+            detector, detector.outputs(inputs if frozen else maps_from(features, inputs, precision))[places], labels
         )
         for inputs, places, labels in updates
     )
@@ -79,11 +87,11 @@ def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Tra
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, training.decay_at)
     values = []
     for loss in tqdm(losses, desc="updates", total=training.updates, delay=2, leave=False, disable=None):
-        optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if training.clip:
             torch.nn.utils.clip_grad_norm_(trained, training.clip)
         optimiser.step()
+        optimiser.zero_grad(set_to_none=True)  # before the next forward pass, which needs the memory
         decay.step()
         values.append(loss.detach())  # read after the loop: reading here would wait for the device at each update
     values = torch.stack(values).tolist()
@@ -94,13 +102,14 @@ def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Tra
     return values
 
 
-def features_of(detector: Detector, images: Tensor, precision: str) -> list[Tensor]:
-    """Maps (N,C,h,w) of images, in single precision whatever the backbone computes in: `fp32`, or `bf16`, where
-    convolutions but the first are rounded to it. Heads and losses always compute in single precision."""
+def maps_from(features: Callable[[Tensor], list[Tensor]], images: Tensor, precision: str) -> list[Tensor]:
+    """Maps (N,C,h,w) of images by a detector's `features`, in single precision whatever the backbone computes in:
+    `fp32`, or `bf16`, where convolutions but the first are rounded to it. Heads and losses always compute in single
+    precision."""
     if precision == "fp32":
-        return detector.features(images)
+        return features(images)
     with torch.autocast(images.device.type, torch.bfloat16):
-        maps = detector.features(images)
+        maps = features(images)
     return [stage.float() for stage in maps]
 
 
@@ -117,7 +126,7 @@ def scores_of(
 ) -> np.ndarray:
     """Scores (N,) of all inputs, part by part, in eval mode."""
     detector.eval()
-    parts = [detector.score(part if frozen else features_of(detector, part, precision)) for part in inputs]
+    parts = [detector.score(part if frozen else maps_from(detector.features, part, precision)) for part in inputs]
     return torch.cat(parts).float().cpu().numpy()
 
 

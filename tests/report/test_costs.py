@@ -77,6 +77,18 @@ def test_hours_shrink_with_the_devices_and_with_the_share_of_the_peak():
     assert costs.hours(1000, 8) == pytest.approx(costs.hours(1000) / 8)
 
 
+def test_compiling_pays_from_the_update_by_which_the_spared_seconds_make_up_for_the_first():
+    lines = [{"compiler": None, "first": 2, "update": 2}, {"compiler": "inductor", "first": 12, "update": 1.5}]
+    (row,) = costs.compiled_rows({"compiling": {"profile": "released", "lines": lines}})
+    assert (row["pays"], row["updates"]) == (21, 1000)  # 12 + 20 x 1.5 = 21 x 2
+
+
+def test_compiling_never_pays_where_an_update_is_no_faster():
+    lines = [{"compiler": None, "first": 2, "update": 2}, {"compiler": "inductor", "first": 12, "update": 2}]
+    (row,) = costs.compiled_rows({"compiling": {"profile": "laptop", "lines": lines}})
+    assert row["pays"] is None
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_of_the_page_has_a_row_or_names_the_command_that_measures_it(name):
     html = TABLES[name]()

@@ -155,9 +155,13 @@ def refuse_draw(draw):
     return check
 
 
-def test_half_precision_is_refused_together_as_it_is_alone(small, tmp_path):
-    scores, (failure,) = execute_all(small(), tmp_path, Machine(threads=1, precision="bf16"))
-    assert not scores and isinstance(failure.error, Misuse) and "computes in fp32 alone" in str(failure)
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [({"precision": "bf16"}, "computes in fp32 alone"), ({"compiler": "inductor"}, "is not compiled")],
+)
+def test_half_precision_and_compilers_are_refused_together_as_they_are_alone(small, tmp_path, asked, words):
+    scores, (failure,) = execute_all(small(), tmp_path, Machine(threads=1, **asked))
+    assert not scores and isinstance(failure.error, Misuse) and words in str(failure)
 
 
 def test_a_grid_stores_every_run_of_a_group_and_goes_on_where_it_stopped(small, monkeypatch, tmp_path):
