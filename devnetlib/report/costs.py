@@ -9,10 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from devnetlib.data.manifests import datasets, load_card
 from devnetlib.errors import Incomplete
+from devnetlib.metrics import auroc
 from devnetlib.report.selection import published
-from devnetlib.report.tables import published_datasets, row_cell
+from devnetlib.report.statistics import Difference, paired
+from devnetlib.report.tables import CONFIDENCE, published_datasets, row_cell
 from devnetlib.study.questions import QUESTIONS, Question, Row, Setting, asked
 from devnetlib.study.results import REPOSITORY, Scores, collect
 from devnetlib.study.runs import PROFILES
@@ -38,6 +42,19 @@ def both_precisions(folder: Path = HALF) -> list[tuple[Scores, Scores]]:
     """The published runs that were also trained in half precision: in single, in half."""
     single = {scores.run.key: scores for scores in published()}
     return [(single[half.run.key], half) for half in collect(folder) if half.run.key in single]
+
+
+def aurocs_of_pairs() -> tuple[np.ndarray, np.ndarray]:
+    """AUROC (R,) of the R runs of `both_precisions`: in single, in half."""
+    values = [[one.measure(auroc) for one in pair] for pair in both_precisions()]
+    single, half = np.array(values).reshape(-1, 2).T
+    return single, half
+
+
+def precision_lead() -> Difference:
+    """By how much the mean AUROC in half precision lies above that in single, one run a split in either."""
+    single, half = (values[:, None] for values in aurocs_of_pairs())
+    return paired(half, single, CONFIDENCE)
 
 
 def speed_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:

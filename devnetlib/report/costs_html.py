@@ -4,22 +4,20 @@ from collections.abc import Callable, Iterable
 from html import escape
 from math import fsum
 
-import numpy as np
-
-from devnetlib.metrics import auroc
 from devnetlib.report.costs import (
     DEVICES,
+    aurocs_of_pairs,
     both_precisions,
     compiled_rows,
     fine_tuned_seconds,
     hours,
     plan,
+    precision_lead,
     question_costs,
     records,
     speed_rows,
 )
 from devnetlib.report.html import tag
-from devnetlib.report.statistics import paired
 from devnetlib.report.tables import CONFIDENCE
 from devnetlib.study.results import Scores
 
@@ -148,12 +146,15 @@ def precision_html() -> str:
 def pairs_html() -> str:
     """Runs that were trained in either precision, and their mean difference."""
     columns = ("AUROC", "fp32", "bf16", "bf16 − fp32")
-    values = {run_words(single): (single.measure(auroc), half.measure(auroc)) for single, half in both_precisions()}
-    rows = [[name, f"{fp32:.4f}", f"{bf16:.4f}", f"{bf16 - fp32:+.4f}"] for name, (fp32, bf16) in values.items()]
+    names = [run_words(single) for single, _ in both_precisions()]
+    single, half = aurocs_of_pairs()
+    rows = [
+        [name, f"{fp32:.4f}", f"{bf16:.4f}", f"{bf16 - fp32:+.4f}"]
+        for name, fp32, bf16 in zip(names, single, half, strict=True)
+    ]
     if rows:
-        fp32, bf16 = (np.array(column)[:, None] for column in zip(*values.values(), strict=True))
-        lead = paired(bf16, fp32, CONFIDENCE)
-        rows.append([f"mean of {len(values)}", f"{fp32.mean():.4f}", f"{bf16.mean():.4f}", lead.text])
+        lead = precision_lead()
+        rows.append([f"mean of {len(names)}", f"{single.mean():.4f}", f"{half.mean():.4f}", lead.text])
         rows.append(["least mean difference that could be shown", "", "", f"{lead.half_width:.3f}"])
     caption = f"DevNet fine-tuned in either precision on one machine; {CONFIDENCE:.0%} interval of the mean difference."
     return table(caption, columns, rows, HALF_COMMAND)
