@@ -9,20 +9,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from devnetlib.data.manifests import datasets, load_card
 from devnetlib.errors import Incomplete
-from devnetlib.metrics import auroc
 from devnetlib.report.selection import published
-from devnetlib.report.statistics import Difference, paired
-from devnetlib.report.tables import CONFIDENCE, published_datasets, row_cell
+from devnetlib.report.tables import published_datasets, row_cell
 from devnetlib.study.questions import QUESTIONS, Question, Row, Setting, asked
-from devnetlib.study.results import REPOSITORY, Scores, collect
+from devnetlib.study.results import REPOSITORY
 from devnetlib.study.runs import PROFILES
 
 RECORDS = REPOSITORY / "book" / "bench"
-HALF = REPOSITORY / "book" / "half_precision"  # runs whose backbone computed in bf16, a results folder of their own
 DEVICES = (1, 2, 4, 8)
 OWN_TOY = "toy"  # has a card, but is no data set of the paper
 # Of the plan, and measured by nobody here: an NVIDIA H100 (SXM), dense bf16, by its data sheet; and which share of it
@@ -36,25 +31,6 @@ SHARE = 0.2
 def records(folder: Path = RECORDS) -> tuple[dict[str, Any], ...]:
     """Every committed record of `bench`, in the order of their names."""
     return tuple(json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
-
-
-def both_precisions(folder: Path = HALF) -> list[tuple[Scores, Scores]]:
-    """The published runs that were also trained in half precision: in single, in half."""
-    single = {scores.run.key: scores for scores in published()}
-    return [(single[half.run.key], half) for half in collect(folder) if half.run.key in single]
-
-
-def aurocs_of_pairs() -> tuple[np.ndarray, np.ndarray]:
-    """AUROC (R,) of the R runs of `both_precisions`: in single, in half."""
-    values = [[one.measure(auroc) for one in pair] for pair in both_precisions()]
-    single, half = np.array(values).reshape(-1, 2).T
-    return single, half
-
-
-def precision_lead() -> Difference:
-    """By how much the mean AUROC in half precision lies above that in single, one run a split in either."""
-    single, half = (values[:, None] for values in aurocs_of_pairs())
-    return paired(half, single, CONFIDENCE)
 
 
 def speed_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:

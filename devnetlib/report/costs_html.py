@@ -4,20 +4,19 @@ from collections.abc import Callable, Iterable
 from html import escape
 from math import fsum
 
+from devnetlib.metrics import auroc
 from devnetlib.report.costs import (
     DEVICES,
-    aurocs_of_pairs,
-    both_precisions,
     compiled_rows,
     fine_tuned_seconds,
     hours,
     plan,
-    precision_lead,
     question_costs,
     records,
     speed_rows,
 )
 from devnetlib.report.html import tag
+from devnetlib.report.rounding import WAYS, lead, repeated
 from devnetlib.report.tables import CONFIDENCE
 from devnetlib.study.results import Scores
 
@@ -144,20 +143,28 @@ def precision_html() -> str:
 
 
 def pairs_html() -> str:
-    """Runs that were trained in either precision, and their mean difference."""
-    columns = ("AUROC", "fp32", "bf16", "bf16 − fp32")
-    names = [run_words(single) for single, _ in both_precisions()]
-    single, half = aurocs_of_pairs()
+    """Published runs, the same in half precision and with one thread, and the mean differences."""
+    columns = ("AUROC", "fp32", "bf16", "fp32, one thread", "bf16 − fp32", "one thread − two")
     rows = [
-        [name, f"{fp32:.4f}", f"{bf16:.4f}", f"{bf16 - fp32:+.4f}"]
-        for name, fp32, bf16 in zip(names, single, half, strict=True)
+        [run_words(single), *pair_texts(single, [others.get(way) for way in WAYS])] for single, others in repeated()
     ]
     if rows:
-        lead = precision_lead()
-        rows.append([f"mean of {len(names)}", f"{single.mean():.4f}", f"{half.mean():.4f}", lead.text])
-        rows.append(["least mean difference that could be shown", "", "", f"{lead.half_width:.3f}"])
-    caption = f"DevNet fine-tuned in either precision on one machine; {CONFIDENCE:.0%} interval of the mean difference."
+        leads = [lead(way) for way in WAYS]
+        rows.append(["mean difference", "", "", "", *(one.text for one in leads)])
+        rows.append(["least that could be shown", "", "", "", *(f"{one.half_width:.3f}" for one in leads)])
+    caption = f"DevNet fine-tuned in either precision and, as a control, with one thread; {CONFIDENCE:.0%} intervals."
     return table(caption, columns, rows, HALF_COMMAND)
+
+
+def pair_texts(single: Scores, others: list[Scores | None]) -> list[str]:
+    """A line of `pairs_html`: AUROC of a run, of its repetitions, and by how much these lie above it."""
+    values = [None if other is None else other.measure(auroc) for other in others]
+    differences = ["–" if value is None else f"{value - single.measure(auroc):+.4f}" for value in values]
+    return [
+        f"{single.measure(auroc):.4f}",
+        *("–" if value is None else f"{value:.4f}" for value in values),
+        *differences,
+    ]
 
 
 def run_words(scores: Scores) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
-from devnetlib.report import costs
+from devnetlib.report import costs, rounding
 from devnetlib.report.answers import ablation, budget, contamination, open_set, verdict_counts
 from devnetlib.report.imitations import moved_most
 from devnetlib.report.judgement import measure
@@ -36,7 +36,8 @@ def numbers() -> dict[str, str]:
         | published_origin()
         | environments()
         | performance()
-        | half_precision()
+        | of_question("half", rounding.texts("half_precision"))
+        | of_question("thread", rounding.texts("one_thread"))
         | of_question("q2", open_set())
         | of_question("q4", ablation())
         | of_question("q5", budget())
@@ -166,18 +167,6 @@ def performance() -> dict[str, str]:
         "plan_share": f"{costs.SHARE:.0%}".replace("%", " %"),
         "plan_peak": f"{costs.GPU_TFLOPS:,}",
         "plan_gpu": costs.GPU,
-    }
-
-
-def half_precision() -> dict[str, str]:
-    """What training in half precision changes."""
-    single, half = costs.aurocs_of_pairs()
-    return {
-        "half_pairs": str(len(half)),
-        "half_lower": str((half < single).sum()),
-        "half_lead": costs.precision_lead().text,
-        "half_loss": f"{max(0.0, -costs.precision_lead().low):.3f}",
-        "half_far": f"{np.abs(half - single).max():.3f}",
     }
 
 

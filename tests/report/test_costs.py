@@ -2,21 +2,14 @@
 
 from statistics import median
 
-import numpy as np
 import pytest
-from scipy.stats import ttest_1samp
 
-from devnetlib.metrics import auroc
 from devnetlib.report import costs
 from devnetlib.report.costs_html import TABLES, growth_rows
-from devnetlib.report.numbers import numbers
 from devnetlib.report.selection import cell, published
-from devnetlib.report.tables import CONFIDENCE
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS
-from devnetlib.study.verification import faults
 
 TIMED = ("training", "evaluation")
-AUROCS = [(single.measure(auroc), half.measure(auroc)) for single, half in costs.both_precisions()]
 
 
 def test_the_runs_of_a_cell_are_its_splits_times_its_draws():
@@ -95,26 +88,3 @@ def test_compiling_never_pays_where_an_update_is_no_faster():
 def test_every_table_of_the_page_has_a_row_or_names_the_command_that_measures_it(name):
     html = TABLES[name]()
     assert (html.count("<tr>") > 1) != ("make bench" in html) and ">nan<" not in html
-
-
-def test_every_run_in_half_precision_stands_beside_the_same_run_in_single():
-    checked, pairs = dict(faults(costs.HALF)), costs.both_precisions()
-    assert len(pairs) == len(checked) > 3 and not any(checked.values())
-    assert len({single.run.split for single, _ in pairs}) == len(pairs)  # one pair a split
-    for single, half in pairs:
-        assert (single.run, single.origin["precision"], half.origin["precision"]) == (half.run, "fp32", "bf16")
-        assert single.origin["threads"] == half.origin["threads"]
-
-
-def test_training_in_half_precision_is_not_shown_to_cost_accuracy():
-    single, half = (np.array(side) for side in zip(*AUROCS, strict=True))
-    by_scipy = ttest_1samp(half - single, 0)
-    interval, lead = by_scipy.confidence_interval(CONFIDENCE), costs.precision_lead()
-    assert (lead.mean, lead.low, lead.high) == pytest.approx(((half - single).mean(), *interval))
-    assert lead.high > 0 and f"{lead.mean:+.3f}" in TABLES["pairs"]()
-
-
-def test_the_page_says_how_large_a_loss_is_left_open_and_how_often_half_precision_is_lower():
-    found = numbers()
-    assert found["half_lower"] == str(sum(half < single for single, half in AUROCS))
-    assert float(found["half_loss"]) == pytest.approx(-costs.precision_lead().low, abs=5e-4)
