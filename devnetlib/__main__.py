@@ -221,8 +221,8 @@ def machine_of(args: argparse.Namespace) -> Any:
     from devnetlib.study.execution import Machine
     from devnetlib.study.precision import check_precision
 
-    check_precision(args.precision)
-    check_compiler(args.compile)
+    check_precision(args.precision, args.profile)
+    check_compiler(args.compile, args.profile)
     return Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
 
 

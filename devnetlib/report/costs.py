@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
-from math import ceil, fsum
+from math import floor, fsum
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -63,15 +63,16 @@ def fine_tuned_seconds(record: dict[str, Any]) -> float:
 
 
 def compiled_rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For every compiler of a record: seconds of the first update, of a later one, and of one that is not compiled; and
-    `pays`, the number of updates from which a run is shorter, None where none is."""
-    part = record["compiling"]
-    plain = next(line["update"] for line in part["lines"] if line["compiler"] is None)
-    for line in part["lines"]:
-        if line["compiler"]:
-            spared = plain - line["update"]
-            pays = 1 + ceil((line["first"] - plain) / spared) if spared > 0 else None
-            yield {**line, "plain": plain, "pays": pays, "updates": PROFILES[part["profile"]].training.updates}
+    """For every compiler of a record: seconds of the updates in which it compiles, of a later one as it is and compiled
+    (medians over the turns), and `pays`, the number of updates from which a run is shorter; None where a compiled
+    update is not the faster one in every turn."""
+    for part in record["compiling"]:
+        plain, compiled = (median(side) for side in zip(*part["turns"], strict=True))
+        pays = None
+        if all(one[1] < one[0] for one in part["turns"]):
+            pays = max(1, floor((part["starting"] - part["started"] * compiled) / (plain - compiled)) + 1)
+        updates = PROFILES[part["profile"]].training.updates
+        yield {**part, "plain": plain, "compiled": compiled, "pays": pays, "updates": updates}
 
 
 def question_costs(profile: str = "quick") -> list[dict[str, Any]]:

@@ -173,19 +173,18 @@ def run_words(scores: Scores) -> str:
 
 def compiling_html() -> str:
     """For every record and compiler, what compiling costs and spares."""
-    columns = ("", "s, first update", "a later one", "not compiled", "shorter from", "updates of a run")
-    rows = [
-        [
-            f"{title(record)}, {row['compiler']}",
-            *(f"{row[what]:.2f}" for what in ("first", "update", "plain")),
-            f"{row['pays']:,} updates" if row["pays"] else "never",
-            f"{row['updates']:,}",
-        ]
-        for record in records()
-        if "compiling" in record
-        for row in compiled_rows(record)
-    ]
-    return table("The backbone compiled for training.", columns, rows)
+    columns = ("", "s, first updates", "s, a later one", "s, not compiled", "a run is shorter from", "updates of a run")
+    timed = [record for record in records() if "compiling" in record]
+    rows = [compiled_texts(record, row) for record in timed for row in compiled_rows(record)]
+    return table("The backbone compiled for training, beside the same updates without.", columns, rows)
+
+
+def compiled_texts(record: dict, row: dict) -> list[str]:
+    """One line of `compiling_html`."""
+    name = f"{title(record)}, {row['profile']} at {row['pixels']} px, {row['compiler']}"
+    seconds = [f"{row['starting']:.1f} ({row['started']})", f"{row['compiled']:.2f}", f"{row['plain']:.2f}"]
+    pays = "never" if row["pays"] is None else f"{row['pays']:,} updates"
+    return [name, *seconds, pays, f"{row['updates']:,}"]
 
 
 def costs_html() -> str:

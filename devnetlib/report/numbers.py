@@ -36,21 +36,21 @@ def numbers() -> dict[str, str]:
         | published_origin()
         | environments()
         | performance()
-        | of_question("half", rounding.texts("half_precision"))
-        | of_question("thread", rounding.texts("one_thread"))
-        | of_question("q2", open_set())
-        | of_question("q4", ablation())
-        | of_question("q5", budget())
-        | of_question("q6", contamination())
+        | prefixed("half", rounding.texts("half_precision"))
+        | prefixed("thread", rounding.texts("one_thread"))
+        | prefixed("q2", open_set())
+        | prefixed("q4", ablation())
+        | prefixed("q5", budget())
+        | prefixed("q6", contamination())
         | verdict_counts()
         | moved_most()
         | {"yours_note": yours_note()}
     )
 
 
-def of_question(question: str, texts: dict[str, str]) -> dict[str, str]:
-    """The same under names that begin with the question's."""
-    return {f"{question}_{name}": text for name, text in texts.items()}
+def prefixed(prefix: str, texts: dict[str, str]) -> dict[str, str]:
+    """The same under names that begin with the prefix."""
+    return {f"{prefix}_{name}": text for name, text in texts.items()}
 
 
 def elpv_counts() -> dict[str, str]:

@@ -35,7 +35,8 @@ def run_record(scores: Scores) -> dict[str, Any]:
         named
         | {"options": dict(run.options)}
         | measured
-        | {"weights": run.weights, "precision": origin["precision"], "seconds": origin["seconds"]}
+        | {"weights": run.weights, "precision": origin["precision"], "compiler": origin.get("compiler")}
+        | {"seconds": origin["seconds"]}
     )
 
 

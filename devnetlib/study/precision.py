@@ -23,23 +23,22 @@ INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # they decide how
 PROBED = {"images": 16, "pixels": 112, "steps": 3}
 
 
-def check_precision(precision: str) -> None:
-    """Misuse for a precision that is none of `PRECISIONS`."""
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+def check_precision(asked: str, profile: str) -> None:
+    """Misuse for a precision that is none of `PRECISIONS`, and for bf16 in a profile whose scores are compared across
+    machines."""
+    if asked not in PRECISIONS:
+        raise unknown("precision", asked, PRECISIONS)
+    if asked == "bf16" and profile not in FINE_TUNED:
+        raise Misuse(
+            f"precision bf16: profile {profile} computes in fp32 alone; leave --precision out, or take one of the "
+            f"profiles {' and '.join(FINE_TUNED)}"
+        )
 
 
 def precision_of(run: Run, asked: str, device: torch.device, cache_folder: Path) -> str:
-    """`fp32` or `bf16`, in which a run's backbone computes; `auto` is fp32 but for `FINE_TUNED`.
-
-    Raises Misuse where half precision is asked for a run of another profile: their scores are compared across machines.
-    """
-    check_precision(asked)
-    if asked == "bf16" and run.profile not in FINE_TUNED:
-        raise Misuse(
-            f"precision bf16: profile {run.profile} computes in fp32 alone; leave --precision out, or take one of the "
-            f"profiles {' and '.join(FINE_TUNED)}"
-        )
+    """`fp32` or `bf16`, in which a run's backbone computes; `auto` is fp32 but for `FINE_TUNED`. Misuse as by
+    `check_precision`."""
+    check_precision(asked, run.profile)
     if asked == "auto":
         return faster(device, cache_folder) if run.profile in FINE_TUNED else "fp32"
     return asked

@@ -11,13 +11,15 @@ from devnetlib.study.verification import check, drawn_again
 def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], bool] = lambda scores: True) -> list[Path]:
     """Copy all scores of `source` that `keep` accepts into `target`; returns the paths written.
 
-    Raises ValueError for the first one that does not pass `verification.check`, or that a processor computed in half
-    precision: nothing is written then.
+    Raises ValueError for the first one that does not pass `verification.check`, that a processor computed in half
+    precision, or that was compiled: nothing is written then.
     """
     stored, draws = cache(partial(read_partition, source)), cache(drawn_again)
     chosen = [scores for scores in collect(source) if keep(scores)]
     for scores in chosen:
         if scores.origin["device"] == "cpu" and scores.origin["precision"] != "fp32":
             raise ValueError(f"{scores.run.key}: computed in half precision; execute it in fp32 to publish it")
+        if "compiler" in scores.origin:
+            raise ValueError(f"{scores.run.key}: computed by a compiled backbone; execute it without --compile")
         check(scores, stored(scores.run.dataset, scores.partition), draws)
     return [write(scores, stored(scores.run.dataset, scores.partition), target) for scores in chosen]

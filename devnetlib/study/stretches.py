@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -20,7 +19,6 @@ from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import prepare
 from devnetlib.metrics import auroc
 from devnetlib.network import ResNet18, TopKNetwork
-from devnetlib.study.compiling import compilers_for
 from devnetlib.study.execution import (
     Machine,
     build_detector,
@@ -183,43 +181,6 @@ def matrix_peak(case: Case) -> float:
         wait_for(device)
         seconds.append(time.perf_counter() - started)
     return 2 * size**3 / min(seconds) / 1e12
-
-
-def compiling(case: Case, turns: int = 3, updates: int = 6) -> dict[str, Any]:
-    """Seconds of the first update and, in turns, of later ones: the backbone as it is, and by each compiler that works
-    here. On a GPU the runs are those of `released`, else those of `laptop`."""
-    cuda = case.machine.torch_device().type == "cuda"
-    profile, case = ("released", case.at(448)) if cuda else ("laptop", case.at(224))
-    ours, compilers = OurLoop(case, profile), [None, *compilers_for(case.machine.torch_device())]
-    ours.train(1)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # nothing that an earlier process compiled
-        first = {compiler: seconds for compiler in compilers if (seconds := first_update(ours, compiler)) is not None}
-        later = [{compiler: update_seconds(ours, compiler, updates) for compiler in first} for _ in range(turns)]
-    lines = [
-        {"compiler": compiler, "first": first[compiler], "update": median(turn[compiler] for turn in later)}
-        for compiler in first
-    ]
-    return {"profile": profile, "pixels": case.pixels, "lines": lines}
-
-
-def first_update(ours: OurLoop, compiler: str | None) -> float | None:
-    """Seconds of an update that compiles first; None, with a word, where the compiler does not work."""
-    try:
-        return update_seconds(ours, compiler, 1)
-    except RuntimeError as error:  # what torch raises for every reason, such as no C++ compiler
-        print(f"--compile {compiler} does not work here: {str(error).splitlines()[0]}", file=sys.stderr)
-        return None
-
-
-def update_seconds(ours: OurLoop, compiler: str | None, updates: int) -> float:
-    """Seconds an update."""
-    device = ours.machine.torch_device()
-    wait_for(device)
-    started = time.perf_counter()
-    ours.train(updates, compiler)
-    wait_for(device)
-    return (time.perf_counter() - started) / updates
 
 
 def frozen_seconds(case: Case, updates: int) -> dict[str, Any]:

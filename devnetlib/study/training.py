@@ -86,12 +86,13 @@ def descend(trained: list[nn.Parameter], losses: Iterator[Tensor], training: Tra
     optimiser = torch.optim.Adam(trained, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
     decay = torch.optim.lr_scheduler.MultiStepLR(optimiser, training.decay_at)
     values = []
+    optimiser.zero_grad(set_to_none=True)  # a pretraining may have left gradients
     for loss in tqdm(losses, desc="updates", total=training.updates, delay=2, leave=False, disable=None):
         loss.backward()
         if training.clip:
             torch.nn.utils.clip_grad_norm_(trained, training.clip)
         optimiser.step()
-        optimiser.zero_grad(set_to_none=True)  # before the next forward pass, which needs the memory
+        optimiser.zero_grad(set_to_none=True)  # before the next forward pass, which needs their memory
         decay.step()
         values.append(loss.detach())  # read after the loop: reading here would wait for the device at each update
     values = torch.stack(values).tolist()

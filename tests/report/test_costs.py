@@ -72,16 +72,21 @@ def test_hours_shrink_with_the_devices_and_with_the_share_of_the_peak():
     assert costs.hours(1000, 8) == pytest.approx(costs.hours(1000) / 8)
 
 
-def test_compiling_pays_from_the_update_by_which_the_spared_seconds_make_up_for_the_first():
-    lines = [{"compiler": None, "first": 2, "update": 2}, {"compiler": "inductor", "first": 12, "update": 1.5}]
-    (row,) = costs.compiled_rows({"compiling": {"profile": "released", "lines": lines}})
-    assert (row["pays"], row["updates"]) == (21, 1000)  # 12 + 20 x 1.5 = 21 x 2
+def compiled_row(turns: list[list[float]], starting: float = 12.0) -> dict:
+    timed = {"profile": "released", "starting": starting, "started": 3, "turns": turns}
+    (row,) = costs.compiled_rows({"compiling": [timed]})
+    return row
 
 
-def test_compiling_never_pays_where_an_update_is_no_faster():
-    lines = [{"compiler": None, "first": 2, "update": 2}, {"compiler": "inductor", "first": 12, "update": 2}]
-    (row,) = costs.compiled_rows({"compiling": {"profile": "laptop", "lines": lines}})
-    assert row["pays"] is None
+def test_a_compiled_run_is_shorter_from_the_update_that_more_than_makes_up_for_the_first_ones():
+    row = compiled_row([[2.0, 1.5]] * 3)
+    assert row["pays"] == 16 and row["updates"] == 1000
+    assert 12 + (15 - 3) * 1.5 == 15 * 2.0  # as long at 15
+    assert compiled_row([[2.0, 1.5]] * 3, starting=3.0)["pays"] == 1
+
+
+def test_compiling_is_said_to_pay_only_where_every_turn_was_faster():
+    assert compiled_row([[2.0, 1.0], [2.0, 1.0], [2.0, 2.0]])["pays"] is None
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from devnetlib.data.batches import normalise
-from devnetlib.study import bench, bench_records
+from devnetlib.study import bench, bench_commands, bench_records
 from devnetlib.study.stretches import Case, flops, loop, processor_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def test_the_command_prints_one_record_with_every_ratio_once(tmp_path):
 @pytest.mark.slow
 def test_runs_side_by_side_are_timed_without_the_start_of_python(toy, data_root):
     started = time.perf_counter()
-    found = bench.crowded(replace(TOY, data_root=data_root), 2, "smoke")
+    found = bench_commands.crowded(replace(TOY, data_root=data_root), 2, "smoke")
     assert found["runs"] == 2 and 0 < found["seconds"] < time.perf_counter() - started
     assert found["an_hour"] == pytest.approx(7200 / found["seconds"])
 
@@ -168,6 +168,6 @@ def test_runs_that_do_not_fit_side_by_side_end_the_row_and_lose_nothing(monkeypa
             raise subprocess.CalledProcessError(1, "run", stderr="CUDA out of memory")
         return {"runs": runs}
 
-    monkeypatch.setattr(bench, "crowded", run)
-    assert list(bench.crowds(TOY)) == [{"runs": 1}, {"runs": 2}]
+    monkeypatch.setattr(bench_commands, "crowded", run)
+    assert list(bench_commands.crowds(TOY)) == [{"runs": 1}, {"runs": 2}]
     assert capsys.readouterr().err == "4 released runs side by side failed: CUDA out of memory\n"

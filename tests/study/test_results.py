@@ -204,10 +204,14 @@ def test_nothing_is_published_where_one_file_is_damaged(made, tmp_path):
     assert not target.exists()
 
 
-def test_scores_of_a_processor_in_half_precision_are_not_published(made, tmp_path):
+@pytest.mark.parametrize(
+    ("fact", "mend"),
+    [({"precision": "bf16"}, "execute it in fp32"), ({"compiler": "inductor"}, "execute it without --compile")],
+)
+def test_scores_of_a_processor_in_half_precision_and_compiled_ones_are_not_published(made, tmp_path, fact, mend):
     scores, partition = made
-    write(replace(scores, origin=scores.origin | {"precision": "bf16"}), partition, tmp_path / "yours")
-    with pytest.raises(ValueError, match="execute it in fp32"):
+    write(replace(scores, origin=scores.origin | fact), partition, tmp_path / "yours")
+    with pytest.raises(ValueError, match=mend):
         publish(tmp_path / "yours", tmp_path / "published")
     assert not (tmp_path / "published").exists()
 

@@ -65,6 +65,16 @@ def test_the_rate_is_a_tenth_of_what_it_was_after_each_update_of_decay_at(toy_ru
     np.testing.assert_allclose(steps, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-3)
 
 
+def test_gradients_that_a_pretraining_left_do_not_move_the_first_update(toy_runs):
+    (run,) = toy_runs(profile="quick")
+    updates = [([torch.zeros(1)], torch.zeros(1, dtype=torch.long), torch.zeros(1))] * 3
+    fresh, pretrained = Slope(), Slope()
+    pretrained.value.grad = torch.full((1,), -100.0)
+    fit(fresh, updates, run.training)
+    fit(pretrained, updates, run.training)
+    assert pretrained.value == fresh.value
+
+
 def plain_losses(detector, updates, training) -> list[float]:
     """Losses of torchvision's ResNet-18 with a 1x1 convolution, trained as anyone would write it."""
     from torchvision.models import resnet18
