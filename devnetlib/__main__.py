@@ -178,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     census.set_defaults(function=command_census)
 
     bench = add("bench", help="time our training and evaluation beside the loop that everyone writes")
-    bench.add_argument("--quick", action="store_true", help="224 px alone: two or three minutes instead of ten")
+    bench.add_argument("--quick", action="store_true", help="224 px alone: two or three minutes instead of twelve")
     bench.add_argument("--record", action="store_true", help="write the record to book/bench, for the book")
     bench.add_argument("--accuracy", action="store_true", help="also AUROC of the same weights in half precision")
     bench.add_argument("--dataset", default="elpv", help="whose images (default: elpv)")
