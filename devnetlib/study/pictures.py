@@ -1,7 +1,7 @@
 """What the gallery of Q3 shows: test images, what is marked on them, and saliency maps, which are kept when a run is
-explained, so that nothing is trained again to look at them.
+explained or drawn, so that nothing is trained again to look at them.
 
-<data root>/cache/saliency/<data set>/<digest of the image table>-<run>-<precision>-<digest of the code>.npy
+<data root>/cache/saliency/<data set>/<digest of the image table>-<run>-<precision>-<digest of the code>[-<places>].npy
 """
 
 from collections.abc import Sequence
@@ -35,17 +35,17 @@ class Pictures:
 
 def pictures(run: Run, places: Sequence[int], machine: Machine = HERE) -> Pictures:
     """The anomalous images at these places of a run's test list, with its gradient maps: those that were kept when it
-    was explained here, else drawn anew by executing it."""
+    was explained here, else drawn by executing it, and kept, too."""
     data = prepare(run.dataset, run.reading, machine.data_root)
     partition = partition_of(run, data)
     rows = row_numbers(data, partition)["test"][list(places)]
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
     grey = torch.from_numpy(bank[rows].mean(axis=1, dtype=np.float32))
     try:
-        maps = read_whole(kept_at(run, data, machine))[np.searchsorted(anomalous(partition.labels), places)] / LEVELS
+        levels = read_whole(kept_at(run, data, machine))[np.searchsorted(anomalous(partition.labels), places)]
     except (OSError, ValueError):
-        maps = drawn(run, rows, machine)
-    return Pictures(np.rint(measured_size(grey)).astype(np.uint8), masks_of(data, rows, EDGE), maps)
+        levels = cached_array(kept_at(run, data, machine, places), lambda: in_levels(drawn(run, rows, machine)))
+    return Pictures(np.rint(measured_size(grey)).astype(np.uint8), masks_of(data, rows, EDGE), levels / LEVELS)
 
 
 def drawn(run: Run, rows: np.ndarray, machine: Machine) -> np.ndarray:
@@ -62,14 +62,19 @@ def drawn(run: Run, rows: np.ndarray, machine: Machine) -> np.ndarray:
 
 def keep(trained: Trained, maps: np.ndarray) -> None:
     """Keep the maps, in [0, 1], of all anomalous test images, in their order, (N,EDGE,EDGE)."""
-    levels = np.rint(LEVELS * maps).astype(np.uint8)
-    cached_array(kept_at(trained.run, trained.data, trained.machine), lambda: levels)
+    cached_array(kept_at(trained.run, trained.data, trained.machine), lambda: in_levels(maps))
 
 
-def kept_at(run: Run, data: Prepared, machine: Machine) -> Path:
-    """Where the maps of a run are kept; the name holds everything they depend on."""
-    name = f"{data.digest}-{run.key}-{machine.precision}-{kit()['devnetlib']}.npy"
-    return machine.cache / "saliency" / data.card.name / name
+def in_levels(maps: np.ndarray) -> np.ndarray:
+    """Maps in [0, 1] as they are kept, uint8."""
+    return np.rint(LEVELS * maps).astype(np.uint8)
+
+
+def kept_at(run: Run, data: Prepared, machine: Machine, places: Sequence[int] = ()) -> Path:
+    """Where the maps of a run are kept, of all its anomalous images or of those at some places; the name holds
+    everything they depend on."""
+    name = "-".join(map(str, (data.digest, run.key, machine.precision, kit()["devnetlib"], *places)))
+    return machine.cache / "saliency" / data.card.name / f"{name}.npy"
 
 
 def anomalous(labels: np.ndarray) -> np.ndarray:
