@@ -154,6 +154,15 @@ def test_the_command_prints_one_record_with_every_ratio_once(tmp_path):
     assert bench_records.told(record).count("times as fast") == 3
 
 
+def test_the_book_is_timed_with_every_notebook_executed_again(monkeypatch, tmp_path):
+    executed = tmp_path / "book" / "notebooks" / "q1.ipynb"
+    executed.parent.mkdir(parents=True)
+    executed.write_text("{}")
+    monkeypatch.setattr(bench_commands, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(bench_commands, "command_seconds", lambda words: 0.0 if executed.exists() else 7.0)
+    assert bench_commands.rebuilding() == 7.0
+
+
 @pytest.mark.slow
 def test_runs_side_by_side_are_timed_without_the_start_of_python(toy, data_root):
     started = time.perf_counter()
