@@ -1,8 +1,10 @@
 """Controls: rules that have learned nothing of what an anomaly looks like. What a method does not beat, it has not
 learned either."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ class Images:
 class Probe:
     """One value an image; its sign is set by the labelled anomalies, never by the test set."""
 
-    value: Callable[[Images], np.ndarray]  # N images -> (N,)
+    value: Callable[[Images], np.ndarray]  # N images -> (N,), to be compared with one another alone
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,27 @@ def area(images: Images) -> np.ndarray:
     return np.array(images.sizes(), dtype=np.float64).reshape(-1, 2).prod(axis=1)
 
 
+KEPT_DIGITS = 7  # of a score, in a scores file
+SUFFIX = re.compile(r"\.[A-Za-z]\w{2,4}$")  # of a file name, such as .png or .jp2
+
+
 def id_number(images: Images) -> np.ndarray:
-    """The digits of each id as a number, (N,): the order in which a release numbers its images; words in an id, which
-    may name the class, do not count."""
-    return np.array([float("".join(filter(str.isdigit, name)) or 0) for name in images.ids])
+    """The number in the file's own name, (N,): the order in which a release numbers its images. Words, folders and the
+    suffix, which may name the class, do not count; a name without a digit has the number 0.
+
+    Several numbers of one name are read as one, from left to right, each padded to the widest in its place, so that
+    `cam2_9` comes before `cam2_10`. A number of more than the seven digits that a scores file keeps would be stored as
+    equal to its neighbours; where there is one, all are replaced by their ranks.
+    """
+    found = [re.findall("[0-9]+", SUFFIX.sub("", name.rpartition("/")[2])) for name in images.ids]
+    widths = [max(map(len, column)) for column in zip_longest(*found, fillvalue="")]
+    digits = ["".join(map(str.zfill, numbers, widths)).lstrip("0") for numbers in found]
+    if max(map(len, digits), default=0) <= KEPT_DIGITS:
+        return np.array([float(number or 0) for number in digits])
+    # Longer is larger, without leading zeros; Python turns no text of more than 4300 digits into a number.
+    order = sorted({(len(number), number) for number in digits})
+    ranks = {number: float(rank) for rank, (_, number) in enumerate(order)}
+    return np.array([ranks[number] for number in digits])
 
 
 def outer_ring(maps: Tensor) -> Tensor:

@@ -180,13 +180,13 @@ def row_numbers(data: Prepared, partition: Partition) -> dict[str, np.ndarray]:
 def probe(control: Probe, data: Prepared, bank: np.ndarray, rows: dict[str, np.ndarray]) -> np.ndarray:
     """A probe's values of the test images, with the sign under which the labelled anomalies lie above the training
     normals."""
-    value = {}
-    for name, numbers in rows.items():
-        chosen = data.table.iloc[numbers]
-        sizes = partial(sizes_of, chosen, data.root)
-        value[name] = control.value(Images(bank[numbers], sizes, list(chosen["id"])))
     if not len(rows["labelled"]):
         raise Misuse("a probe takes its sign from the labelled anomalies: --anomalies must be at least 1")
+    every = np.concatenate([*rows.values()])
+    chosen = data.table.iloc[every]
+    values = control.value(Images(bank[every], partial(sizes_of, chosen, data.root), list(chosen["id"])))
+    ends = np.cumsum([len(numbers) for numbers in rows.values()])[:-1]
+    value = dict(zip(rows, np.split(values, ends), strict=True))
     known = np.r_[value["train"], value["labelled"]]
     labels = np.r_[np.zeros(len(value["train"])), np.ones(len(value["labelled"]))]
     sign = 1 if auroc(known, labels) >= 0.5 else -1

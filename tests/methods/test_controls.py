@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
 from devnetlib.methods.controls import CONTROLS, Border, Images, outer_ring
+from devnetlib.study.results import rounded
 
 NOTHING = np.zeros(0)
 
@@ -32,6 +34,33 @@ def test_order_reads_the_digits_of_the_id_and_no_word_that_may_name_the_class():
         30,
         0,
     ]
+
+
+def numbers(*ids: str) -> list[float]:
+    return CONTROLS["order"].value(images(ids=ids)).tolist()
+
+
+@pytest.mark.parametrize("name", ["type1/003.png", "2024/7/003.png", "a/003.jp2", "a/③003.png", "a/x²_003.png", "٣003"])
+def test_order_reads_no_digit_of_a_folder_or_suffix_and_none_that_is_not_0_to_9(name):
+    assert numbers(name) == numbers("type/003.png") == [3]
+
+
+def test_order_tells_apart_numbers_that_no_float_and_no_scores_file_keeps_apart():
+    shown = [f"normal/cam1_20240131_101502_123_{number:04d}.png" for number in (2, 1, 10)]
+    assert numbers(*shown) == [1, 0, 2]
+    assert numbers("12345678", "12345679", "x/12345678") == [0, 1, 0]
+    assert len(set(rounded(np.array(numbers("99999998", "99999999"))))) == 2
+    assert numbers("1234567") == [1234567]  # seven digits are kept as they are
+
+
+@pytest.mark.parametrize("digits", [320, 9000])
+def test_order_of_a_number_of_any_length_is_finite_and_exact(digits):
+    assert numbers("2" * digits, "1" * (digits + 1), "1" * digits, "0" * digits + "3") == [2, 3, 1, 0]
+
+
+def test_order_counts_the_last_of_several_numbers_as_a_camera_does():
+    assert numbers("cam10_1", "cam2_10", "cam2_9") == [1001, 210, 209]
+    assert np.argsort(numbers("1_10", "2_1", "1_9")).tolist() == [2, 0, 1]
 
 
 def test_the_outer_ring_of_a_map_is_its_edge_cells():

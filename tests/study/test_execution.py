@@ -19,6 +19,7 @@ from devnetlib.backbones import build_backbone
 from devnetlib.data.toy import SIZE
 from devnetlib.errors import Misuse
 from devnetlib.methods import METHODS, Detector
+from devnetlib.methods.controls import CONTROLS, Images, Probe
 from devnetlib.metrics import auroc
 from devnetlib.network import initialise
 from devnetlib.study import training
@@ -124,6 +125,20 @@ def test_the_grey_probe_has_the_sign_under_which_the_labelled_anomalies_lie_abov
     labels = [0] * len(partition.train) + [1] * len(partition.labelled)
     sign = 1 if auroc([mean[name] for name in known], labels) >= 0.5 else -1
     np.testing.assert_allclose(scores.values, [sign * mean[name] for name in partition.test], rtol=1e-6)
+
+
+def test_a_probe_sees_all_images_of_a_run_at_once_since_it_may_rank_them(toy_runs, monkeypatch):
+    shown: list[tuple[str, ...]] = []
+
+    def ranks(images: Images) -> np.ndarray:
+        shown.append(tuple(images.ids))
+        return np.arange(float(len(images.ids)))
+
+    monkeypatch.setitem(CONTROLS, "order", Probe(ranks))
+    scores, partition = execute(toy_runs("order")[0], ONE)
+    assert shown == [partition.train + partition.labelled + partition.test]
+    first = len(partition.train) + len(partition.labelled)
+    assert list(scores.score) == list(range(first, first + len(partition.test)))
 
 
 def test_a_probe_may_be_constant_and_is_stored(toy_runs, tmp_path):
