@@ -161,10 +161,12 @@ def corrected_paired(a: ArrayLike, b: ArrayLike, confidence: float, tested_over_
 
 
 def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRank:
-    """Two-sided signed-rank test of paired printed numbers, zero differences dropped, no continuity correction.
+    """Two-sided signed-rank test of paired numbers, zero differences dropped (Wilcoxon's own way with them), tied ones
+    at their mid-ranks, no continuity correction.
 
-    `method` is "exact" or "approx"; by default as the paper's p-values come out: exact below ten data sets, else the
-    normal approximation. Effect: (W+ - W-) / (W+ + W-) (Kerby 2014).
+    `method` is "exact", which counts all assignments of signs to these ranks, or "approx", the normal approximation;
+    by default as the paper's p-values come out: exact below ten data sets, else approximate. Effect:
+    (W+ - W-) / (W+ + W-) (Kerby 2014).
     """
     from scipy import stats  # as above
 
@@ -173,10 +175,29 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRan
     if kept.size == 0:
         raise ValueError("all differences are zero: there is nothing to rank")
     method = method or ("exact" if kept.size < 10 else "approx")
-    p = stats.wilcoxon(kept, correction=False, method=method).pvalue
     ranks = stats.rankdata(abs(kept))
+    if method == "exact":
+        p = _exact_signed_rank(ranks, kept > 0)
+    else:
+        p = stats.wilcoxon(kept, correction=False, method=method).pvalue
     effect = float((ranks * np.sign(kept)).sum() / ranks.sum())
     return SignedRank(float(p), kept.size, differences.size - kept.size, effect, method)
+
+
+def _exact_signed_rank(ranks: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Two-sided p of the sum of the ranks (N,) of positive differences, each sign being a fair coin.
+
+    Twice a mid-rank is a whole number, so the distribution of twice the sum is built rank by rank. scipy's "exact"
+    takes the ranks 1 to N, which are not those of tied differences.
+    """
+    doubled = np.rint(2 * ranks).astype(int)
+    chances = np.zeros(doubled.sum() + 1)  # of every value of twice the sum
+    chances[0] = 1.0
+    for rank in doubled:
+        chances[rank:] = (chances[rank:] + chances[: chances.size - rank]) / 2
+        chances[:rank] /= 2
+    found = doubled[positive].sum()
+    return min(1.0, 2 * float(chances[: min(found, doubled.sum() - found) + 1].sum()))
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

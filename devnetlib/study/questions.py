@@ -89,7 +89,7 @@ REFERENCE_ROWS = (
 CONTROL_ROWS = (
     Row("grey", "Mean grey level", "one number an image, nothing learned"),
     Row("size", "Image size", "pixels of the file"),
-    Row("order", "File number", "the digits of the image's id"),
+    Row("order", "File number", "the number in the image's file name"),
     Row("border", "DevNet, border only", "reads the outer ring of cells alone"),
     Row("untrained", "DevNet, untrained head", "the head as it was initialised"),
     Row("shuffled", "DevNet, shuffled labels", "ten normal images labelled as anomalies"),

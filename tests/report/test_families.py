@@ -101,7 +101,8 @@ def test_p_is_exact_below_ten_sets_and_approximate_above():
     assert set(comparisons("nine")["test"]) == {"exact"} and set(comparisons("thirty")["test"]) == {"approx"}
     minns = comparisons("twenty-three").loc["MINNS"]
     assert minns["p"] == minns["p_approx"] == pytest.approx(0.0596, abs=5e-5)
-    assert minns["p_exact"] == pytest.approx(0.0634, abs=5e-5)
+    flos = comparisons("twenty-three").loc["FLOS"]
+    assert [minns["p_exact"], flos["p_exact"]] == pytest.approx([0.0598, 0.0232], abs=5e-5)  # with tied differences
 
 
 @pytest.mark.parametrize(

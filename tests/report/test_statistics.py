@@ -1,7 +1,11 @@
 """Statistics against tables worked by hand, simulations with known components, and the paper's own p-values."""
 
+from itertools import product
+
 import numpy as np
 import pytest
+from scipy.stats import rankdata
+from scipy.stats import wilcoxon as scipy_wilcoxon
 
 from devnetlib.report.paper import p_values, printed
 from devnetlib.report.statistics import crossed, holm, paired, three_run_percentile, wilcoxon
@@ -153,6 +157,35 @@ def test_the_signed_rank_test_gives_the_known_answer_and_effect():
     assert found.p == pytest.approx(0.0413, abs=5e-5)
     assert found.rank_biserial == pytest.approx(0.6)
     assert wilcoxon(differences, np.zeros(15)).p == pytest.approx(0.0409, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [([1, 5, 4, 4, -1, 2, 1], 0.0625), ([1, 1, -1, 1, 1], 0.375), ([3], 1.0), ([2, -2], 1.0), ([1, 2, 2, 0], 0.25)],
+)
+def test_exact_p_of_tied_differences_has_the_known_answers(differences, p):
+    found = wilcoxon(differences, np.zeros(len(differences)))
+    assert found.method == "exact" and found.p == p
+
+
+def test_exact_p_is_the_share_of_all_signs_that_lead_as_far_whatever_is_tied():
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        differences = rng.integers(-4, 5, rng.integers(1, 10)) / 1000 + 1e-13
+        kept = differences[abs(differences) > 1e-10]
+        if not kept.size:
+            continue
+        ranks = rankdata(abs(kept).round(10))
+        signs = np.array(list(product((-1, 1), repeat=kept.size)))
+        far = abs(signs @ ranks) >= abs(np.sign(kept) @ ranks)
+        assert wilcoxon(differences, np.zeros(differences.size), "exact").p == pytest.approx(far.mean(), abs=1e-14)
+
+
+def test_exact_p_without_ties_is_scipys_for_few_pairs_and_for_many():
+    for pairs in (5, 12, 60):
+        differences = np.random.default_rng(pairs).permutation(np.arange(1, pairs + 1)) * 0.001
+        differences[::3] *= -1
+        assert wilcoxon(differences, np.zeros(pairs), "exact").p == pytest.approx(scipy_wilcoxon(differences, method="exact").pvalue)
 
 
 def test_equal_printed_differences_are_dropped_as_zeros():
