@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from devnetlib.data.manifests import load_card
 from devnetlib.report.explanations import pixel_aurocs
 from devnetlib.report.paper import Claim, DataRef, Rule, claims, rules
 from devnetlib.report.recomputed import Recomputed, recomputed
-from devnetlib.report.selection import Cell, Metric, cell, published
+from devnetlib.report.selection import Cell, Metric, cell, published, weights_of
 from devnetlib.report.statistics import Difference
 from devnetlib.report.verdicts import Comparison, Learned, Reached, Result, judge
 from devnetlib.study.questions import QUESTIONS
@@ -68,14 +69,16 @@ def claim_cells(claim: Claim, rule: Rule, data: DataRef) -> dict[str, Cell]:
     options where it has some."""
     options = claim.options or ({},) * len(claim.methods)
     wanted = list(zip(claim.methods, options, strict=True)) + [(name, {}) for name in rule.over]
-    question = QUESTIONS[claim.question.lower()]
+    question, profile = QUESTIONS[claim.question.lower()], PROFILE_OF_LANE[claim.lane]
+    reading = load_card(data.name).reading(data.reading)
     common = {
-        "profile": PROFILE_OF_LANE[claim.lane],
-        "reading": data.reading,
+        "profile": profile,
+        "reading": reading,
+        "weights": weights_of(published(), data.name, reading, profile),  # of all rivals the same
         "protocol": claim.protocol,
         "anomalies": claim.anomalies,
         "contamination": claim.contamination,
-        "splits": question.splits_of(data.name, data.reading),
+        "splits": question.splits_of(data.name, reading),
         "draws": question.draws,
     }
     return {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
+from devnetlib.errors import Misuse
 from devnetlib.metrics import auroc
 from devnetlib.report.remembered import recall, state_of
 from devnetlib.study.results import Metric, Scores, collect
@@ -25,6 +26,8 @@ WEIGHTS = {
     "random": "random",
     "none": "none",
 }
+SHARED = ("device", "precision", "threads", "compiler", "image_table")  # of an origin, by all runs of a cell
+APART = "keep each kind in a results folder of its own (--results)"
 
 
 def weights_title(name: str) -> str:
@@ -32,6 +35,10 @@ def weights_title(name: str) -> str:
     if name in embedded.names().values():
         return embedded.TITLE
     return WEIGHTS.get(name, f"weights {name}")
+
+
+class Mixture(Misuse):
+    """Runs that are of one row and do not belong in one mean; one line that tells them apart."""
 
 
 class Stored(tuple[Scores, ...]):
@@ -45,6 +52,14 @@ class Stored(tuple[Scores, ...]):
             run = scores.run
             shelf = run.dataset, run.method, run.profile, run.protocol, run.anomalies, run.contamination
             found.setdefault(shelf, []).append(scores)
+        return found
+
+    @cached_property
+    def weights(self) -> dict[tuple[str, str, str], Counter[str]]:
+        """How many runs start from which weights, by data set, reading and profile; those that have none are left out."""
+        found: dict[tuple[str, str, str], Counter[str]] = {}
+        for run in (scores.run for scores in self if scores.run.weights != "none"):
+            found.setdefault((run.dataset, run.reading, run.profile), Counter())[run.weights] += 1
         return found
 
 
@@ -113,6 +128,20 @@ def _measured(metric: Metric, scores: Scores | None) -> float:
     return float("nan") if scores is None else scores.measure(metric)
 
 
+def weights_of(scores: Stored, dataset: str, reading: str, profile: str) -> str:
+    """The weights of which a heap is shown where nobody names any, the same for all rows of a data set: ImageNet's where
+    a run has them, else the embedded trunk's, else the only ones (`none` without any). Misuse where there are several
+    others."""
+    found = scores.weights.get((dataset, reading, profile), Counter())
+    usual = [IMAGENET, *(name for _, name in sorted(embedded.names().items(), reverse=True))]
+    if known := next((name for name in usual if name in found), None):
+        return known
+    if len(found) > 1:
+        told = ", ".join(f"{runs} from {weights_title(name)} ({name})" for name, runs in found.most_common())
+        raise Mixture(f"{dataset}, profile {profile}: runs of several weights: {told}; name one with weights=, or {APART}")
+    return next(iter(found), "none")
+
+
 def cell(
     scores: Stored,
     dataset: str,
@@ -129,24 +158,46 @@ def cell(
     splits: Sequence[int] | None = None,
     draws: Sequence[int] = DRAWS,
 ) -> Cell:
-    """The runs that match, of these splits (None: all that are published of the data set) and draws; `reading` None
-    takes any. They have the weights named or, where there are none such, and of several trainings, those that most
-    of them share, ImageNet's at a tie."""
+    """The runs that match, of these splits (None: all that are published of the data set) and draws, in a reading (None:
+    the card's first), from these weights (None: those of `weights_of`) or from none at all.
+
+    Mixture, for a mean over it would be nobody's, where they were not all trained alike, on one kind of device, in one
+    precision, with as many threads, compiled or not, on the same images, or where two have one place.
+    """
+    reading = in_reading(dataset)[1] if reading is None else reading
     splits = splits_of(dataset, reading) if splits is None else splits
+    weights = weights_of(scores, dataset, reading, profile) if weights is None else weights
     found = [
         s
         for s in scores.shelves.get((dataset, method, profile, protocol, anomalies, contamination), ())
-        if (s.run.seed, s.run.revision) == (seed, REVISION)
-        and reading in (None, s.run.reading)
+        if (s.run.seed, s.run.revision, s.run.reading) == (seed, REVISION, reading)
+        and s.run.weights in (weights, "none")
         and dict(s.run.options) == dict(options or {})
         and s.run.split in splits
         and s.run.draw in draws
     ]
-    made = Counter((s.run.weights, s.run.training) for s in found)
-    asked = {one for one in made if one[0] == weights} or set(made)
-    chosen = max(asked, key=lambda one: (made[one], one[0] != "random", one[0] in WEIGHTS), default=None)
-    runs = {(s.run.split, s.run.draw): s for s in found if (s.run.weights, s.run.training) == chosen}
+    row = f"{dataset} ({reading}), {method}, profile {profile}"
+    refuse_mixture(row, Counter(map(made, found)))
+    runs = {(s.run.split, s.run.draw): s for s in found}
+    if len(runs) < len(found):
+        raise Mixture(f"{row}: {len(found)} runs in {len(runs)} places of split and draw; {APART}")
     return Cell(runs, splits, draws)
+
+
+def made(scores: Scores) -> tuple[str, ...]:
+    """What the runs of a cell must share beside what was asked: their training, and of their origin `SHARED`."""
+    told = vars(scores.run.training) | {name: scores.origin.get(name) for name in SHARED}
+    return tuple(f"{name} {value}" for name, value in told.items() if value is not None)
+
+
+def refuse_mixture(row: str, kinds: Mapping[tuple[str, ...], int]) -> None:
+    """Mixture that tells by what the runs of a row differ, unless they are of one kind."""
+    if len(kinds) < 2:
+        return
+    common = set.intersection(*map(set, kinds))
+    words = {kind: ", ".join(word for word in kind if word not in common) or "without" for kind in kinds}
+    told = "; ".join(f"{runs} with {words[kind]}" for kind, runs in kinds.items())
+    raise Mixture(f"{row}: runs of several kinds are not averaged: {told}; {APART}")
 
 
 def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:
@@ -164,9 +215,10 @@ def seed_spread(dataset: str, method: str, profile: str = "quick") -> float | No
     """Standard deviation of AUROC over seeds alone, pooled over the published runs from ten labels that have several
     seeds; None without any. `dataset` is a name, or `NAME:READING`."""
     name, reading = in_reading(dataset)
-    groups: dict[Run, list[float]] = {}
+    weights = weights_of(published(), name, reading, profile)
+    groups: dict[tuple[Run, tuple[str, ...]], list[float]] = {}
     for scores in published().shelves.get((name, method, profile, "general", 10, 0.0), ()):
-        if scores.run.reading == reading and not scores.run.options:
-            groups.setdefault(replace(scores.run, seed=0), []).append(scores.measure(auroc))
+        if scores.run.reading == reading and scores.run.weights in (weights, "none") and not scores.run.options:
+            groups.setdefault((replace(scores.run, seed=0), made(scores)), []).append(scores.measure(auroc))
     variances = [np.var(values, ddof=1) for values in groups.values() if len(values) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else None
