@@ -244,6 +244,7 @@ def grid(
 
 
 def command_run(args: argparse.Namespace) -> int:
+    from devnetlib.report.summaries import run_line
     from devnetlib.report.tables import run_record
     from devnetlib.study.planning import plan
 
@@ -254,19 +255,15 @@ def command_run(args: argparse.Namespace) -> int:
 
     def tell(scores: Any) -> None:
         record = run_record(scores)
-        print(
-            json.dumps(record)
-            if args.json
-            else "{key}: AUROC {auroc:.3f}, average precision {average_precision:.3f}".format(**record),
-            flush=True,
-        )
+        print(json.dumps(record) if args.json else run_line(record), flush=True)
 
     return grid(args, runs, tell)[1]
 
 
 def command_study(args: argparse.Namespace) -> int:
     from devnetlib.report.explanations import explanation_text
-    from devnetlib.report.tables import text_table, weights_title
+    from devnetlib.report.selection import weights_title
+    from devnetlib.report.tables import text_table
     from devnetlib.study.planning import question_grid, short_grid
     from devnetlib.study.questions import short_questions
     from devnetlib.study.weights import find_imagenet

@@ -40,7 +40,7 @@ def ablation() -> dict[str, str]:
     for name in published_datasets():
         if lead := row_differences(name, "q4", "DevNet", ["DS"]):
             plain = in_reading(name)[0]
-            verdicts[plain] = verdicts.get(plain, True) and lead["DS"].low > 0
+            verdicts[plain] = verdicts.get(plain, True) and lead["DS"].above
     means = {f"elpv_{name}": mean_text(of, "elpv", title) for name, title in titles.items()}
     means |= {f"elpv_k_{found.x:.0%}".rstrip("%"): value(found) for found in top_k_curve("elpv")}
     return means | {"ds_holds": str(sum(verdicts.values())), "ds_sets": str(len(verdicts))}

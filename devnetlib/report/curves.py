@@ -92,7 +92,7 @@ def leads_along(dataset: str, question: str, title: str, over: str = FREE) -> di
 
 def labels_that_pay(leads: Mapping[float, Difference]) -> int | None:
     """The fewest labelled anomalies from which on the lead lies above 0; None where that is shown for no number."""
-    shown = [lead.low > 0 for lead in leads.values()]
+    shown = [lead.above for lead in leads.values()]
     stays = [all(shown[number:]) for number in range(len(shown))]
     return next((int(n) for n, paid in zip(leads, stays, strict=True) if paid), None)
 

@@ -56,7 +56,7 @@ class Stored(tuple[Scores, ...]):
 
     @cached_property
     def weights(self) -> dict[tuple[str, str, str], Counter[str]]:
-        """How many runs start from which weights, by data set, reading and profile; those that have none are left out."""
+        """How many runs start from which weights, by data set, reading and profile; those without any do not count."""
         found: dict[tuple[str, str, str], Counter[str]] = {}
         for run in (scores.run for scores in self if scores.run.weights != "none"):
             found.setdefault((run.dataset, run.reading, run.profile), Counter())[run.weights] += 1
@@ -129,16 +129,15 @@ def _measured(metric: Metric, scores: Scores | None) -> float:
 
 
 def weights_of(scores: Stored, dataset: str, reading: str, profile: str) -> str:
-    """The weights of which a heap is shown where nobody names any, the same for all rows of a data set: ImageNet's where
-    a run has them, else the embedded trunk's, else the only ones (`none` without any). Misuse where there are several
-    others."""
+    """The weights whose runs are shown where nobody names any, the same for all rows of a data set: ImageNet's where a
+    run has them, else the embedded trunk's, else the only ones (`none` without any). Mixture for several others."""
     found = scores.weights.get((dataset, reading, profile), Counter())
     usual = [IMAGENET, *(name for _, name in sorted(embedded.names().items(), reverse=True))]
     if known := next((name for name in usual if name in found), None):
         return known
     if len(found) > 1:
-        told = ", ".join(f"{runs} from {weights_title(name)} ({name})" for name, runs in found.most_common())
-        raise Mixture(f"{dataset}, profile {profile}: runs of several weights: {told}; name one with weights=, or {APART}")
+        told = ", ".join(f"{runs} from {weights_title(name)}" for name, runs in found.most_common())
+        raise Mixture(f"{dataset}, profile {profile}: runs from several weights are not averaged: {told}; {APART}")
     return next(iter(found), "none")
 
 
@@ -158,8 +157,8 @@ def cell(
     splits: Sequence[int] | None = None,
     draws: Sequence[int] = DRAWS,
 ) -> Cell:
-    """The runs that match, of these splits (None: all that are published of the data set) and draws, in a reading (None:
-    the card's first), from these weights (None: those of `weights_of`) or from none at all.
+    """The runs that match, of these splits (None: all that are published of the data set) and draws, in a reading
+    (None: the card's first), from these weights (None: those of `weights_of`) or from none at all.
 
     Mixture, for a mean over it would be nobody's, where they were not all trained alike, on one kind of device, in one
     precision, with as many threads, compiled or not, on the same images, or where two have one place.

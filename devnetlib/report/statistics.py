@@ -55,6 +55,11 @@ class Difference:
     verdict: str
 
     @property
+    def above(self) -> bool:
+        """Whether it is shown to be above 0: the whole interval is, and it crosses splits with draws."""
+        return self.low > 0 and self.verdict != "undetermined"
+
+    @property
     def text(self) -> str:
         """The difference and its interval, signs included."""
         return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
@@ -156,8 +161,8 @@ def corrected_paired(a: ArrayLike, b: ArrayLike, confidence: float, tested_over_
     error = sqrt(parts.standard_error**2 + tested_over_trained * between)
     half = t_quantile(confidence, min(parts.degrees_of_freedom, splits - 1)) * error
     low, high = parts.mean - half, parts.mean + half
-    verdict = "holds" if low > 0 else "reversed" if high < 0 else "undetermined"
-    return Difference(parts.mean, low, high, half, verdict)
+    decided = "holds" if low > 0 else "reversed" if high < 0 else "undetermined"
+    return Difference(parts.mean, low, high, half, decided if parts.crossed else "undetermined")
 
 
 def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRank:

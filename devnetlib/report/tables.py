@@ -1,82 +1,30 @@
 """Tables: printed, published and yours side by side, as data frames, text, records and HTML."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from devnetlib.data.manifests import in_reading
 from devnetlib.errors import Misuse, unknown
-from devnetlib.metrics import auroc, average_precision, f1_max
+from devnetlib.report.beside import matched
+from devnetlib.report.few_images import too_few
 from devnetlib.report.paper import printed_value
-from devnetlib.report.selection import Cell, Stored, cell, in_common, published, weights_title, yours
+from devnetlib.report.selection import Cell, Mixture, Stored, cell, in_common, published, yours
 from devnetlib.report.statistics import Difference, paired
+from devnetlib.report.summaries import fewest_images, summary
+from devnetlib.report.summaries import run_record as run_record
+from devnetlib.report.verdicts import learned_over
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
-from devnetlib.study.results import YOURS, Scores
+from devnetlib.study.results import YOURS
 from devnetlib.study.runs import PROFILES
 
 MISSING = "—"
 CONTROLS_TO_PASS = ("mahalanobis", "shuffled", "grey")
 CONFIDENCE = 0.95
-
-
-def run_record(scores: Scores) -> dict[str, Any]:
-    """One run for a program: what it was, its metrics, what it cost."""
-    run, origin = scores.run, scores.origin
-    named = {
-        name: getattr(run, name) for name in ("dataset", "reading", "method", "profile", "split", "draw", "seed", "key")
-    }
-    measured = {metric.__name__: round(scores.measure(metric), 6) for metric in (auroc, average_precision, f1_max)}
-    return (
-        named
-        | {"options": dict(run.options)}
-        | measured
-        | {"weights": run.weights, "precision": origin["precision"], "compiler": origin.get("compiler")}
-        | {"seconds": origin["seconds"]}
-    )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the runs of a cell come to: means over runs; AUROC also by split, with its spread."""
-
-    auroc: float
-    split_low: float  # smallest mean of a split
-    split_high: float
-    sd: float | None  # over all runs, ddof 1
-    runs: int
-    average_precision: float
-    f1_max: float
-    weights: str
-    seconds: float  # median over runs
-    peak_mb: int  # least over runs: a process keeps what earlier runs used, so the others say more than a run needs
-
-
-def summary(runs: Cell) -> Summary | None:
-    """The summary of a cell; None where it has no run."""
-    if not runs.runs:
-        return None
-    scores = list(runs.runs.values())
-    values = {split: [] for split in sorted({split for split, _ in runs.runs})}
-    for (split, _), one in runs.runs.items():
-        values[split].append(one.measure(auroc))
-    by_split, everything = [np.mean(v) for v in values.values()], np.concatenate(list(values.values()))
-    return Summary(
-        auroc=float(everything.mean()),
-        split_low=float(min(by_split)),
-        split_high=float(max(by_split)),
-        sd=float(everything.std(ddof=1)) if len(scores) > 1 else None,
-        runs=len(scores),
-        average_precision=float(np.mean([s.measure(average_precision) for s in scores])),
-        f1_max=float(np.mean([s.measure(f1_max) for s in scores])),
-        weights=weights_title(runs.any.run.weights),
-        seconds=float(np.median([s.origin["seconds"] for s in scores])),
-        peak_mb=min(s.origin["peak_mb"] for s in scores),
-    )
 
 
 def setting_of(question: Question, dataset: str, number: int = 0) -> Setting:
@@ -139,20 +87,28 @@ def table_records(
     results: Path = YOURS,
     setting: Setting | None = None,
 ) -> list[dict[str, Any]]:
-    """One record a row: `printed`, `published` and `yours`, each None where there is nothing, and the command that
-    re-executes it. `dataset` is a name, or `NAME:READING`; `setting` None is the question's first. Published has the
-    weights of yours where there are such."""
+    """One record a row: `printed`, `published` and `yours`, each None where there is nothing, `same_runs` (what is
+    published of the runs of yours, and the largest difference of one), and the command that re-executes it. Where the
+    runs of yours are a mixture, `mixture` says of what, and none is shown. `dataset` is a name, or `NAME:READING`;
+    `setting` None is the question's first. Published has the weights of yours where there are such."""
     name, reading = in_reading(dataset)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
     mine, setting = yours(results), setting or setting_of(of, dataset)
+    known = published().weights.get((name, reading, profile), ())
     for row in of.rows_at(setting):
         printed = printed_of(of, dataset, row, setting)
-        made_here = row_cell(mine, dataset, of, row, profile, setting)
+        made_here, mixture = Cell({}), ""
+        try:
+            made_here = row_cell(mine, dataset, of, row, profile, setting)
+        except Mixture as error:
+            mixture = str(error)
         weights = made_here.any.run.weights if made_here.runs else None
-        pair = map(summary, (row_cell(published(), dataset, of, row, profile, setting, weights), made_here))
-        ours, your = (asdict(s) if s else None for s in pair)
+        as_yours = weights if weights in known else None
+        theirs = row_cell(published(), dataset, of, row, profile, setting, as_yours)
+        both = matched(theirs, made_here)
+        ours, your, both = (asdict(one) if one else None for one in (summary(theirs), summary(made_here), both))
         names = {
             "dataset": name,
             "reading": reading,
@@ -168,6 +124,8 @@ def table_records(
             "printed": dict(zip(("mean", "sd"), printed, strict=True)) if printed else None,
             "published": ours,
             "yours": your,
+            "same_runs": both,
+            "mixture": mixture,
         }
         lane = PROFILES[profile].training.lane
         records.append(
@@ -218,13 +176,14 @@ def table(
     dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS, setting: Setting | None = None
 ) -> pd.DataFrame:
     """The table of a question on a data set under one setting (None: its first): AUROC as printed (mean ± sd of three
-    runs), published and yours (mean, range of split means, sd, runs)."""
+    runs), published and yours (mean, range of split means, sd, runs), and beside yours the published mean of the same
+    runs with the largest difference of one."""
     rows = {}
     for record in table_records(dataset, question, profile, results, setting):
         rows[record["title"]] = {("printed", "AUROC"): printed_text(record["printed"])} | {
             (whose, column): text
             for whose in ("published", "yours")
-            for column, text in summary_texts(record[whose]).items()
+            for column, text in texts_of(record, whose).items()
         }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.columns = pd.MultiIndex.from_tuples(frame.columns)
@@ -236,6 +195,17 @@ def printed_text(value: dict[str, float] | None) -> str:
 
 
 COLUMNS = ("AUROC", "split means", "sd", "runs", "seconds")
+SAME_RUNS = ("published, same runs", "largest difference")  # further columns of yours
+
+
+def texts_of(record: dict[str, Any], whose: str) -> dict[str, str]:
+    """The columns of `published` or of `yours` in a record as text."""
+    texts = summary_texts(record[whose])
+    if whose == "yours":
+        both = record["same_runs"]
+        numbers = (f"{both['published']:.3f}", f"{both['largest_difference']:.5f}") if both else (MISSING, MISSING)
+        texts |= dict(zip(SAME_RUNS, numbers, strict=True))
+    return texts
 
 
 def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
@@ -243,7 +213,7 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
     if value is None:
         return dict.fromkeys(COLUMNS, MISSING)
     return {
-        "AUROC": f"{value['auroc']:.3f}",
+        "AUROC": f"{value['auroc']:.3f}" + (", cannot tell" if value["cannot_tell"] else ""),
         "split means": f"{value['split_low']:.3f} to {value['split_high']:.3f}",
         "sd": f"{value['sd']:.3f}" if value["sd"] is not None else MISSING,
         "runs": str(value["runs"]),
@@ -274,9 +244,15 @@ def method_records(dataset: str, profile: str = "quick") -> list[dict[str, Any]]
 
 
 def weights_line(records: list[dict[str, Any]], whose: Sequence[str] = ("published", "yours")) -> str:
-    """Which weights the runs of each column start from."""
+    """Which weights the runs of each column start from, and what a reader must know before comparing them: too few test
+    images, and runs of yours that are left out as a mixture."""
     named = {name: {r[name]["weights"] for r in records if r[name]} - {"none"} for name in whose}
-    return "; ".join(f"{name}: weights {', '.join(sorted(weights))}" for name, weights in named.items() if weights)
+    told = [f"{name}: weights {', '.join(sorted(weights))}" for name, weights in named.items() if weights]
+    for name in whose:
+        few = [r[name]["cannot_tell"] for r in records if r[name] and r[name]["cannot_tell"]]
+        told += [f"{name}: {few[0]}"] if few else []
+    mixtures = [r["mixture"] for r in records if r["mixture"]] if "yours" in whose else []
+    return "; ".join([*told, *dict.fromkeys(mixtures)])
 
 
 def lead_differences(
@@ -311,12 +287,16 @@ def leads(
     results: Path | None = None,
     setting: Setting | None = None,
 ) -> pd.DataFrame:
-    """The leads of `lead_differences` as text; the last column says whether all three intervals lie above 0."""
+    """The leads of `lead_differences` as text; the last column says whether all of them are shown to be above 0, or
+    that so few test images cannot tell."""
     lines = {}
     for title, over in lead_differences(dataset, question, profile, results, setting).items():
         texts = {f"over {name}": d.text for name, d in over.items()}
-        learned = "yes" if all(d.low > 0 for d in over.values()) else "not shown"
-        lines[title] = texts | {"learned from labels": learned}
+        lines[title] = texts | {"learned from labels": "yes" if learned_over(over) else "not shown"}
+    scores, of = published() if results is None else yours(results), asked(question)
+    first = next((row for row in of.all_rows if row.title in lines), None)
+    if first and too_few(*fewest_images(row_cell(scores, dataset, of, first, profile, setting))):
+        lines = {title: texts | {"learned from labels": "cannot tell"} for title, texts in lines.items()}
     return pd.DataFrame.from_dict(lines, orient="index")
 
 

@@ -123,7 +123,12 @@ def learned(
     if not controls:
         raise ValueError("no control given: a result counts as learned only against some")
     over = {name: paired(values, control, confidence) for name, control in controls.items()}
-    return Learned(over, verdicts[0] if all(lead.verdict == "holds" for lead in over.values()) else verdicts[1])
+    return Learned(over, verdicts[0] if learned_over(over) else verdicts[1])
+
+
+def learned_over(leads: Mapping[str, Difference]) -> bool:
+    """Whether a lead over every control is shown; the one rule, of claims and of tables."""
+    return all(lead.above for lead in leads.values())
 
 
 def judge(

@@ -185,7 +185,9 @@ def test_exact_p_without_ties_is_scipys_for_few_pairs_and_for_many():
     for pairs in (5, 12, 60):
         differences = np.random.default_rng(pairs).permutation(np.arange(1, pairs + 1)) * 0.001
         differences[::3] *= -1
-        assert wilcoxon(differences, np.zeros(pairs), "exact").p == pytest.approx(scipy_wilcoxon(differences, method="exact").pvalue)
+        assert wilcoxon(differences, np.zeros(pairs), "exact").p == pytest.approx(
+            scipy_wilcoxon(differences, method="exact").pvalue
+        )
 
 
 def test_equal_printed_differences_are_dropped_as_zeros():
