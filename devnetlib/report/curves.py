@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from devnetlib.report.few_images import too_few
 from devnetlib.report.selection import Cell, Stored, in_common, published
 from devnetlib.report.statistics import Difference, crossed, paired
+from devnetlib.report.summaries import fewest_images
 from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
 from devnetlib.study.questions import Question, Row, asked
 
@@ -26,18 +28,21 @@ class Point:
     high: float
     runs: int
     draws: int
+    few: bool = False  # test images: too few to tell
 
     @property
     def text(self) -> str:
-        """Mean and interval."""
-        return f"{self.mean:.3f}" + (f" [{self.low:.3f}, {self.high:.3f}]" if isfinite(self.low) else "")
+        """Mean and interval, or that so few test images cannot tell."""
+        interval = f" [{self.low:.3f}, {self.high:.3f}]" if isfinite(self.low) else ""
+        return f"{self.mean:.3f}" + (", cannot tell" if self.few else interval)
 
 
 def point(x: float, runs: Cell) -> Point:
     """What the runs of a cell come to."""
     values = runs.values()
     interval = np.clip(crossed(values).interval(CONFIDENCE), 0.0, 1.0) if runs.complete else (nan, nan)
-    return Point(x, float(np.nanmean(values)), *map(float, interval), len(runs.runs), len(runs.draws))
+    few = too_few(*fewest_images(runs))
+    return Point(x, float(np.nanmean(values)), *map(float, interval), len(runs.runs), len(runs.draws), few)
 
 
 def quantity(question: Question) -> str:

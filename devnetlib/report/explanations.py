@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from devnetlib.pixel_metrics import aupro, histograms_of, pooled_auroc, pooled_average_precision
+from devnetlib.report.families import DEVNET
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, Stored, published, weights_title, where_both, yours
 from devnetlib.report.statistics import paired
@@ -97,12 +98,13 @@ def explanation_table(stored: Stored, dataset: str, profile: str = "quick") -> p
 
 def explanation_leads(stored: Stored, dataset: str, profile: str = "quick") -> pd.DataFrame:
     """By how much DevNet's gradient map is ahead of every other map, under three measures, with 95 % intervals: paired
-    over the splits and draws that both publish, and marked as missing where a run is not there that DevNet has."""
+    over the splits and draws that both publish, and marked as missing where a run is not there that DevNet has. Empty
+    where DevNet has no such map."""
     rows, lines = explained_rows(stored, dataset, profile), {}
-    first = next(iter(rows.values()), None)
-    for titles, (_, kind, runs) in list(rows.items())[1:]:
+    _, _, devnet = rows.pop((DEVNET, MAPS["gradient"]), (None, None, None))
+    for titles, (_, kind, runs) in rows.items() if devnet else ():
         texts = {}
-        ours, theirs = where_both(first[2], runs)
+        ours, theirs = where_both(devnet, runs)
         for measure in (PER_IMAGE, "pooled AUROC", "AUPRO@0.3"):
             texts[measure] = difference_text(map_values(ours, measure), map_values(theirs, measure, kind))
         lines[titles] = texts
@@ -161,13 +163,14 @@ def mean_over_runs(runs: Cell | None, kind: str, measure: str = PER_IMAGE) -> fl
 
 
 def first_runs(stored: Stored, datasets: Iterable[str], profile: str = "quick") -> dict[str, Scores]:
-    """The explained run of split 0 and draw 0 of every row by its title, on the first of the data sets that has any."""
+    """The explained run of split 0 and draw 0 of every row by its title, on the first of the data sets that has one of
+    DevNet, which comes first: by its map the images are chosen."""
     for dataset in datasets:
         rows = {
             titles[0]: runs.runs.get((0, 0)) for titles, (*_, runs) in explained_rows(stored, dataset, profile).items()
         }
-        if found := {title: scores for title, scores in rows.items() if scores}:
-            return found
+        if rows.get(DEVNET):
+            return {title: scores for title, scores in rows.items() if scores}
     return {}
 
 

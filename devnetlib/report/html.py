@@ -7,15 +7,15 @@ from typing import Any
 from devnetlib.report.judgement import NOT_MEASURED, judged, verdict_lines
 from devnetlib.report.paper import Claim, claims
 from devnetlib.report.tables import (
-    COLUMNS,
+    COLUMNS_OF,
     GROUPS,
     MISSING,
     leads,
     method_records,
     printed_text,
     published_datasets,
-    summary_texts,
     table_records,
+    texts_of,
     weights_line,
 )
 from devnetlib.study.questions import Setting, asked
@@ -41,7 +41,8 @@ def result_table_html(dataset: str, question: str, setting: Setting | None = Non
     body = []
     for group, title in GROUPS.items():
         lines = [html_row(record, whose) for record in records if record["group"] == group]
-        body += [group_row(title, width=3 + len(COLUMNS) * len(whose)), *lines] if lines else []
+        width = 3 + sum(len(COLUMNS_OF[name]) for name in whose)
+        body += [group_row(title, width), *lines] if lines else []
     asks = records[0]["setting"]["title"]
     where = f"{dataset}, {asks}, {records[0]['lane']} lane ({weights_line(records, whose)})"
     remark = "the printed numbers are of the fine-tuned network, mean ± sd of three runs."
@@ -63,8 +64,8 @@ def question_tables_html(question: str, datasets: Sequence[str]) -> str:
 def table_head(whose: list[str]) -> str:
     """Two header rows: whose numbers, and which."""
     single = [tag("th", name, rowspan=2, scope="col") for name in ("method", "printed", "again")]
-    groups = [tag("th", name, colspan=len(COLUMNS), scope="colgroup") for name in whose]
-    columns = [tag("th", name, scope="col") for name in COLUMNS] * len(whose)
+    groups = [tag("th", name, colspan=len(COLUMNS_OF[name]), scope="colgroup") for name in whose]
+    columns = [tag("th", column, scope="col") for name in whose for column in COLUMNS_OF[name]]
     return tag("thead", tag("tr", "".join([*single[:2], *groups, single[2]])) + tag("tr", "".join(columns)))
 
 
@@ -78,7 +79,7 @@ def html_row(record: dict[str, Any], whose: list[str]) -> str:
     tells = "; ".join(filter(None, [record["tells"], record["missing"]]))
     title = tag("th", escape(record["title"]) + tag("small", escape(tells)), scope="row")
     texts = [printed_text(record["printed"])]
-    texts += [summary_texts(record[name])[column] for name in whose for column in COLUMNS]
+    texts += [text for name in whose for text in texts_of(record, name).values()]
     again = tag("details", tag("summary", "command") + tag("code", escape(record["command"]), class_="command"))
     return tag("tr", title + "".join(tag("td", text) for text in texts) + tag("td", again))
 

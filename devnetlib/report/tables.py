@@ -195,7 +195,8 @@ def printed_text(value: dict[str, float] | None) -> str:
 
 
 COLUMNS = ("AUROC", "split means", "sd", "runs", "seconds")
-SAME_RUNS = ("published, same runs", "largest difference")  # further columns of yours
+SAME_RUNS = ("published, same runs", "largest difference")
+COLUMNS_OF = {"published": COLUMNS, "yours": COLUMNS + SAME_RUNS}
 
 
 def texts_of(record: dict[str, Any], whose: str) -> dict[str, str]:
