@@ -1,23 +1,30 @@
 """The numbers in the answer at the head of each chapter, from the published scores, each formatted once."""
 
 from collections import Counter
+from typing import Any
 
 from devnetlib.data.manifests import in_reading
-from devnetlib.report.curves import FREE, Point, changes, curves, labels_that_pay, leads_along, top_k_curve
+from devnetlib.report.curves import FREE, changes, curves, labels_that_pay, leads_along, top_k_curve
 from devnetlib.report.judgement import judged, verdict_records
 from devnetlib.report.pairs import row_differences
 from devnetlib.report.paper import claim
 from devnetlib.report.selection import Stored, published, weights_title
 from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
-from devnetlib.study.questions import Question, asked
+from devnetlib.study.questions import SHARES, Question, asked
 from devnetlib.study.results import PUBLISHED, scores_digest
+
+
+def told(found: Any, name: str = "mean") -> str:
+    """A number of what is published, with three decimals; a mark where nothing is, as where a fork publishes other
+    cells than those that sentences quote."""
+    return MISSING if found is None else f"{getattr(found, name):.3f}"
 
 
 def mean_text(question: Question, dataset: str, title: str, number: int = 0) -> str:
     """Mean AUROC of a published row under one setting; a mark where nothing is published."""
     row = next(row for row in question.all_rows if row.title == title)
     found = summary(row_cell(published(), dataset, question, row, "quick", question.settings_of(dataset)[number]))
-    return f"{found.auroc:.3f}" if found else MISSING
+    return told(found, "auroc")
 
 
 def open_set(dataset: str = "elpv") -> dict[str, str]:
@@ -42,14 +49,15 @@ def ablation() -> dict[str, str]:
             plain = in_reading(name)[0]
             verdicts[plain] = verdicts.get(plain, True) and lead["DS"].above
     means = {f"elpv_{name}": mean_text(of, "elpv", title) for name, title in titles.items()}
-    means |= {f"elpv_k_{found.x:.0%}".rstrip("%"): value(found) for found in top_k_curve("elpv")}
+    along = {point.x: point for point in top_k_curve("elpv")}
+    means |= {f"elpv_k_{share:.0%}".rstrip("%"): told(along.get(share)) for share in sorted({*SHARES, 0.1})}
     return means | {"ds_holds": str(sum(verdicts.values())), "ds_sets": str(len(verdicts))}
 
 
 def budget() -> dict[str, str]:
     """Q5: DevNet on ELPV at 5 and at 40 labels, the closed form, and on which sets from how many labels on it leads."""
-    points = {point.x: point for point in curves("elpv", "q5")["DevNet"]}
-    free = curves("elpv", "q5")[FREE][0]
+    found = curves("elpv", "q5")
+    points, free = {point.x: point for point in found.get("DevNet", ())}, next(iter(found.get(FREE, ())), None)
     paid = {
         name: labels_that_pay(leads) for name in published_datasets() if (leads := leads_along(name, "q5", "DevNet"))
     }
@@ -57,25 +65,22 @@ def budget() -> dict[str, str]:
     words = {n: f"from {n} label{'s' * (n > 1)}" if n else "for no number of labels" for n in numbers}
     places = {n: ", ".join(name for name, number in paid.items() if number == n) for n in numbers}
     shown = "; ".join(f"{words[n]} on {places[n]}" for n in numbers)
-    return {"elpv_5": value(points[5]), "elpv_40": value(points[40]), "elpv_free": value(free), "pays": shown}
+    texts = {"elpv_5": told(points.get(5)), "elpv_40": told(points.get(40)), "elpv_free": told(free)}
+    return texts | {"pays": shown or "not measured"}
 
 
 def contamination() -> dict[str, str]:
     """Q6: DevNet on ELPV without and with a fifth of pollution, what is lost, and the verdicts of the claim."""
-    points = curves("elpv", "q6")["DevNet"]
-    lost = changes("elpv", "q6")
+    points = {point.x: point for point in curves("elpv", "q6").get("DevNet", ())}
+    lost = {title: f"{-values.mean():.3f}" for title, values in changes("elpv", "q6").items()}
     verdicts = {str(data): next(iter(results.values())).verdict for data, results in judged(claim("q6-robust-frozen"))}
     return {
-        "elpv_0": value(points[0]),
-        "elpv_20": value(points[-1]),
-        "elpv_loss": f"{-lost['DevNet'].mean():.3f}",
-        "elpv_free_loss": f"{-lost[FREE].mean():.3f}",
+        "elpv_0": told(points.get(0.0)),
+        "elpv_20": told(points.get(0.2)),
+        "elpv_loss": lost.get("DevNet", MISSING),
+        "elpv_free_loss": lost.get(FREE, MISSING),
         "verdicts": ", ".join(f"{verdict} on {name}" for name, verdict in verdicts.items()) or "not measured",
     }
-
-
-def value(point: Point) -> str:
-    return f"{point.mean:.3f}"
 
 
 def how_made(stored: Stored, question: str, profile: str) -> str:

@@ -110,8 +110,8 @@ def pay_table(datasets: Iterable[str]) -> pd.DataFrame:
         paid = labels_that_pay(leads)
         lines[dataset] = {f"{int(n)} labelled": lead.text for n, lead in leads.items()}
         lines[dataset] |= {"pay from": f"{paid} on" if paid else "not shown"}
-    frame = pd.DataFrame.from_dict(lines, orient="index").fillna(MISSING)
-    return frame[[*frame.columns.drop("pay from"), "pay from"]]
+    columns = dict.fromkeys(name for line in lines.values() for name in line if name != "pay from")
+    return pd.DataFrame.from_dict(lines, orient="index", columns=[*columns, "pay from"]).fillna(MISSING)
 
 
 def changes(dataset: str, question: str) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from devnetlib.report.figures import LOOKS, STYLE
+from devnetlib.report.figures import STYLE, look
 from devnetlib.report.sweeps import Sweep
 
 OUTLINE = "#00E5FF"  # stands out on the inferno map and on grey
@@ -20,7 +20,7 @@ def trade_off(curves: Mapping[str, Sweep], ax: Axes) -> Axes:
     """Mean pixel AUROC of the true positives over the F1 of detection, a line a method as the threshold falls, its
     marker where F1 is largest."""
     for title, curve in curves.items():
-        colour, marker = LOOKS[title]
+        colour, marker = look(title)
         best = int(np.argmax(curve.f1))
         ax.plot(curve.f1, curve.pixel_auroc, color=colour, linewidth=1.2)
         ax.plot(curve.f1[best], curve.pixel_auroc[best], marker, color=colour, markersize=8, label=title)

@@ -1,9 +1,11 @@
 """Figures: numbers already computed go in, axes come out. One style, one colour a method."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, product
 from math import ceil
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,7 +51,6 @@ LOOKS = {
     "DevNet, untrained head": ("#777777", "P"),
     "DevNet, shuffled labels": ("#999999", "*"),
 }
-COLOURS = {title: colour for title, (colour, _) in LOOKS.items()}
 SET_LOOKS = {
     "elpv": ("#0072B2", "o"),
     "kolektorsdd": ("#D55E00", "s"),
@@ -67,7 +68,18 @@ STYLE = {
     "legend.frameon": False,
     "svg.fonttype": "path",
 }
+OTHERS = tuple(
+    product(("#999933", "#AA4499", "#44AA99", "#6699CC", "#AA7744"), "oshvdp^D")
+)  # Tol's, used by none above
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 PROPOSITION_1 = 1.96  # Sec. 5.2: the score above which an image is said to be anomalous at 95 %
+
+
+def look(title: str) -> tuple[str, str]:
+    """Colour and marker of a row or data set; one that has none of its own gets one by its title, on every page the
+    same."""
+    known = LOOKS | SET_LOOKS
+    return known[title] if title in known else OTHERS[crc32(title.encode()) % len(OTHERS)]
 
 
 def axes(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Figure, list[Axes]]:
@@ -82,7 +94,7 @@ def run_points(values: Mapping[str, NDArray[np.float64]], printed: float | None,
     for row, (title, runs) in enumerate(values.items()):
         flat = runs[np.isfinite(runs)]
         spread = np.linspace(-0.22, 0.22, flat.size)  # so that equal runs stay apart
-        colour, marker = LOOKS[title]
+        colour, marker = look(title)
         ax.plot(flat, row + spread, marker, color=colour, markersize=4, alpha=0.6)
         ax.plot([flat.mean()] * 2, [row - 0.34, row + 0.34], color=colour, linewidth=2.5)
     if printed is not None:
@@ -109,10 +121,10 @@ def score_histogram(scores: Scores, ax: Axes) -> Axes:
 
 def roc(runs: Mapping[str, Scores], ax: Axes) -> Axes:
     """ROC curves of one run a method."""
-    for (title, scores), line in zip(runs.items(), ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1))), strict=False):
+    for (title, scores), line in zip(runs.items(), cycle(LINES), strict=False):
         false, true = roc_curve(scores.values, scores.labels)
         value = scores.measure(auroc)
-        ax.plot(false, true, linestyle=line, color=COLOURS[title], label=f"{title} ({value:.3f})")
+        ax.plot(false, true, linestyle=line, color=look(title)[0], label=f"{title} ({value:.3f})")
     ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     ax.legend(fontsize=8, loc="lower right")
@@ -128,14 +140,14 @@ def draw_curves(
     values = sorted({point.x for points in curves.values() for point in points})
     place = {x: number for number, x in enumerate(values)}
     for title, points in curves.items():
-        colour, marker = (LOOKS | SET_LOOKS)[title]
+        colour, marker = look(title)
         at = [place[point.x] for point in points]
         ax.plot(at, [point.mean for point in points], marker=marker, color=colour, label=title)
         if all(map(has_band, points)):
             low, high = [point.low for point in points], [point.high for point in points]
             ax.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
     if level:
-        ax.axhline(level[1], color=COLOURS[level[0]], linestyle=":", label=level[0])
+        ax.axhline(level[1], color=look(level[0])[0], linestyle=":", label=level[0])
     lowest = [point.low if has_band(point) else point.mean for points in curves.values() for point in points]
     bottom = max(0.5, np.floor(10 * min([*lowest, *([level[1]] if level else [])])) / 10)
     ax.set(xlabel=quantity, ylabel=f"test AUROC, from {bottom:.1f}", ylim=(bottom, 1.0))
@@ -150,11 +162,11 @@ def curve_panels(sets: Mapping[str, Mapping[str, Sequence[Point]]], quantity: st
     figure, panels = axes(12, 4.2 * rows, columns=min(3, len(sets)), rows=rows)
     for (name, found), ax in zip(sets.items(), panels, strict=False):
         rising = {title: points for title, points in found.items() if title != level}
-        draw_curves(rising, quantity, ax, (level, found[level][0].mean) if level else None).set_title(name)
+        draw_curves(rising, quantity, ax, (level, found[level][0].mean) if level in found else None).set_title(name)
     for spare in panels[len(sets) :]:
         spare.axis("off")
-    handles, titles = panels[0].get_legend_handles_labels()
-    figure.legend(handles, titles, loc="outside lower center", ncols=len(titles), fontsize=9)
+    shown = {title: line for ax in panels for line, title in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown), fontsize=9)
     return figure
 
 
@@ -169,7 +181,7 @@ def critical_difference(ranks: Mapping[str, float], cd: float, ax: Axes) -> Axes
     groups = together(ranks, cd)
     floor = len(rows) - 0.6 + 0.4 * len(groups)
     for title, row in rows.items():
-        colour, marker = LOOKS[title]
+        colour, marker = look(title)
         ax.plot([ranks[title]] * 2, [row, floor], color="0.8", linewidth=0.8, zorder=1)
         ax.plot(ranks[title], row, marker, color=colour, markersize=8)
     for number, group in enumerate(groups, start=1):

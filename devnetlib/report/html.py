@@ -103,7 +103,8 @@ def set_row(dataset: str, question: str) -> str:
     records = {record["title"]: record for record in table_records(dataset, question)}
     ours = [records[title]["published"] for title in SETS_COLUMNS]
     texts = [printed_text(records["DevNet"]["printed"]), *(f"{s['auroc']:.3f}" if s else MISSING for s in ours)]
-    texts += [str(ours[0]["runs"]) if ours[0] else MISSING, leads(dataset, question)["learned from labels"]["DevNet"]]
+    learned = leads(dataset, question).get("learned from labels", {}).get("DevNet", MISSING)
+    texts += [str(ours[0]["runs"]) if ours[0] else MISSING, learned]
     return tag("tr", tag("th", escape(dataset), scope="row") + "".join(tag("td", text) for text in texts))
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 from devnetlib.data.manifests import in_reading
 from devnetlib.metrics import auroc
 from devnetlib.report import costs, rounding
-from devnetlib.report.answers import ablation, budget, contamination, open_set, verdict_counts
+from devnetlib.report.answers import ablation, budget, contamination, open_set, told, verdict_counts
 from devnetlib.report.imitations import moved_most
 from devnetlib.report.judgement import measure
 from devnetlib.report.paper import printed_value, rules
 from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
 from devnetlib.report.statistics import crossed
-from devnetlib.report.tables import summary
+from devnetlib.report.summaries import summary
+from devnetlib.report.tables import MISSING
 from devnetlib.study.questions import GROUPED, asked
 from devnetlib.study.results import REPOSITORY, YOURS
 from devnetlib.study.runs import PROFILES
@@ -78,22 +79,23 @@ def elpv_results() -> dict[str, str]:
     """Published AUROC of the rows that sentences name, frozen lane."""
     names = {"devnet": {}, "flos": {}, "bce": {}, "mahalanobis": {}, "grey": {}, "shuffled": {}, "untrained": {}}
     found = {name: summary(cell(published(), "elpv", name, "quick")) for name in names}
-    texts = {f"elpv_{name}_auroc": f"{value.auroc:.3f}" for name, value in found.items()}
+    texts = {f"elpv_{name}_auroc": told(value, "auroc") for name, value in found.items()}
     signed = summary(cell(published(), "elpv", "devnet", "quick", options={"signed": True}))
     devnet = cell(published(), "elpv", "devnet", "quick")
-    parts = crossed(devnet.values())
+    parts = crossed(devnet.values()) if devnet.complete else None
     above = devnet.values(measure(rules()["separation"]))
+    seeds = {name: seed_spread("elpv", name) for name in ("devnet", "flos", "bce")}
     return texts | {
-        "elpv_signed_auroc": f"{signed.auroc:.3f}",
-        "elpv_devnet_low": f"{found['devnet'].split_low:.3f}",
-        "elpv_devnet_high": f"{found['devnet'].split_high:.3f}",
+        "elpv_signed_auroc": told(signed, "auroc"),
+        "elpv_devnet_low": told(found["devnet"], "split_low"),
+        "elpv_devnet_high": told(found["devnet"], "split_high"),
         "elpv_devnet_printed": f"{printed_value('elpv', 'devnet')[0]:.3f}",
         "elpv_flos_printed": f"{printed_value('elpv', 'flos')[0]:.3f}",
-        "elpv_q1_runs": str(found["devnet"].runs),
-        "elpv_split_sd": f"{parts.split_sd:.3f}",
-        "elpv_draw_sd": f"{parts.draw_sd:.3f}",
-        "elpv_share_above": f"{above.mean():.0%}".replace("%", " %"),
-        **{f"elpv_{name}_seed_sd": f"{seed_spread('elpv', name):.3f}" for name in ("devnet", "flos", "bce")},
+        "elpv_q1_runs": str(len(devnet.runs)),
+        "elpv_split_sd": told(parts, "split_sd"),
+        "elpv_draw_sd": told(parts, "draw_sd"),
+        "elpv_share_above": f"{above.mean():.0%}".replace("%", " %") if devnet.complete else MISSING,
+        **{f"elpv_{name}_seed_sd": MISSING if sd is None else f"{sd:.3f}" for name, sd in seeds.items()},
     }
 
 
@@ -105,12 +107,12 @@ def other_sets() -> dict[str, str]:
         devnet, free = (
             summary(cell(published(), plain, method, "quick", reading=reading)) for method in ("devnet", "mahalanobis")
         )
-        texts |= {f"{name}_devnet_auroc": f"{devnet.auroc:.3f}", f"{name}_mahalanobis_auroc": f"{free.auroc:.3f}"}
-        texts |= {f"{name}_devnet_low": f"{devnet.split_low:.3f}", f"{name}_devnet_high": f"{devnet.split_high:.3f}"}
+        texts |= {f"{name}_devnet_auroc": told(devnet, "auroc"), f"{name}_mahalanobis_auroc": told(free, "auroc")}
+        texts |= {f"{name}_devnet_low": told(devnet, "split_low"), f"{name}_devnet_high": told(devnet, "split_high")}
         texts |= {f"{name}_devnet_printed": f"{printed_value(plain, 'devnet')[0]:.3f}"}
         if GROUPED in asked("q1").settings_of(dataset):
             apart = cell(published(), plain, "devnet", "quick", reading=reading, protocol=GROUPED.protocol)
-            texts |= {f"{name}_devnet_grouped": f"{summary(apart).auroc:.3f}"}
+            texts |= {f"{name}_devnet_grouped": told(summary(apart), "auroc")}
     return texts | {"reaches_margin": f"{rules()['reaches'].constants['margin']}"}
 
 
@@ -118,7 +120,8 @@ def fine_tuned() -> dict[str, str]:
     """AUROC of the published fine-tuned runs of DevNet on ELPV: mean and range, and of how many runs and splits."""
     runs = cell(published(), "elpv", "devnet", "laptop", splits=range(100)).runs.values()
     values = [scores.measure(auroc) for scores in runs]
-    found = {name: f"{of(values):.3f}" for name, of in (("auroc", np.mean), ("low", min), ("high", max))}
+    facts = (("auroc", np.mean), ("low", min), ("high", max))
+    found = {name: f"{of(values):.3f}" if values else MISSING for name, of in facts}
     found |= {"runs": str(len(runs)), "splits": str(len({scores.run.split for scores in runs}))}
     return {f"elpv_laptop_{name}": text for name, text in found.items()}
 
@@ -151,8 +154,8 @@ def published_origin() -> dict[str, str]:
     )
     return {
         "published_runs": str(len(origins)),
-        "published_weights": "; ".join(named),
-        "published_hardware": " and ".join(hardware),
+        "published_weights": "; ".join(named) or "none",
+        "published_hardware": " and ".join(hardware) or "none",
         "tolerance_auroc": f"{TOLERANCE}",
     }
 
@@ -185,12 +188,12 @@ def yours_note() -> str:
         return "No run was made on the machine that built these pages; `make study` makes them."
     name = mine.any.run.weights
     here = np.mean([s.measure(auroc) for s in mine.runs.values()])
-    beside = cell(published(), "elpv", "devnet", "quick", weights=name)
-    expected = summary(beside).auroc
-    if beside.any.run.weights != name:
+    beside = summary(cell(published(), "elpv", "devnet", "quick", weights=name))
+    if beside is None:
+        expected = told(summary(cell(published(), "elpv", "devnet", "quick")), "auroc")
         return (
             f"Yours start from **{weights_title(name)}**{' weights' * (name == 'random')}, with which DevNet comes to "
-            f"{here:.3f}; with ImageNet weights expect {expected:.3f}, as published (`make weights` looks for them)."
+            f"{here:.3f}; with ImageNet weights expect {expected}, as published (`make weights` looks for them)."
         )
-    here_and_there = f"DevNet comes to {here:.3f}; published with the same is {expected:.3f}"
+    here_and_there = f"DevNet comes to {here:.3f}; published with the same is {beside.auroc:.3f}"
     return f"Yours start from {weights_title(name)}: {here_and_there}."

@@ -8,7 +8,7 @@ import numpy as np
 from devnetlib.metrics import auroc
 from devnetlib.report.selection import published
 from devnetlib.report.statistics import Difference, paired
-from devnetlib.report.tables import CONFIDENCE
+from devnetlib.report.tables import CONFIDENCE, MISSING
 from devnetlib.study.results import REPOSITORY, Scores, collect
 
 FOLDERS = REPOSITORY / "book" / "rounding"  # a results folder for each of:
@@ -48,6 +48,8 @@ def texts(way: str) -> dict[str, str]:
     """What sentences quote: how many pairs, in how many the published run is the higher one, the mean difference, the
     largest mean loss inside its interval, and the largest difference of a pair."""
     before, after = aurocs(way)
+    if not before.size:  # a fork may publish other runs
+        return {"pairs": "0", "lower": "0", "lead": MISSING, "loss": MISSING, "far": MISSING}
     return {
         "pairs": str(len(before)),
         "lower": str((after < before).sum()),

@@ -7,7 +7,7 @@ the labels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb, nan, sqrt
+from math import comb, isfinite, nan, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,8 +61,8 @@ class Difference:
 
     @property
     def text(self) -> str:
-        """The difference and its interval, signs included."""
-        return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        """The difference and its interval, where it has one; signs included."""
+        return f"{self.mean:+.3f}" + (f" [{self.low:+.3f}, {self.high:+.3f}]" if isfinite(self.low) else "")
 
 
 @dataclass(frozen=True)
