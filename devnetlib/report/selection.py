@@ -194,8 +194,8 @@ def refuse_mixture(row: str, kinds: Mapping[tuple[str, ...], int]) -> None:
     if len(kinds) < 2:
         return
     common = set.intersection(*map(set, kinds))
-    words = {kind: ", ".join(word for word in kind if word not in common) or "without" for kind in kinds}
-    told = "; ".join(f"{runs} with {words[kind]}" for kind, runs in kinds.items())
+    words = {kind: ", ".join(word for word in kind if word not in common) for kind in kinds}
+    told = "; ".join(f"{runs} with {words[kind]}" if words[kind] else f"{runs} without" for kind, runs in kinds.items())
     raise Mixture(f"{row}: runs of several kinds are not averaged: {told}; {APART}")
 
 

@@ -26,7 +26,7 @@ def run_record(scores: Scores) -> dict[str, Any]:
         | {"weights": run.weights, "precision": origin["precision"], "compiler": origin.get("compiler")}
         | {"seconds": origin["seconds"]}
         | {"published_auroc": None if theirs is None else round(theirs, 6)}
-        | {"cannot_tell": cannot_tell(measured["auroc"], *test_images(scores))}
+        | {"cannot_tell": cannot_tell(measured["auroc"], *tested_images(scores))}
     )
 
 
@@ -79,12 +79,12 @@ def summary(runs: Cell) -> Summary | None:
     )
 
 
-def test_images(scores: Scores) -> tuple[int, int]:
+def tested_images(scores: Scores) -> tuple[int, int]:
     """How many normal and how many anomalous images a run is tested on."""
     anomalies = int(np.count_nonzero(scores.labels))
     return len(scores.labels) - anomalies, anomalies
 
 
 def fewest_images(runs: Cell) -> tuple[int, int]:
-    """The `test_images` of the run of a cell whose smaller class is the smallest."""
-    return min({test_images(scores) for scores in runs.runs.values()}, key=lambda counts: (min(counts), counts))
+    """The `tested_images` of the run of a cell whose smaller class is the smallest."""
+    return min({tested_images(scores) for scores in runs.runs.values()}, key=lambda counts: (min(counts), counts))
