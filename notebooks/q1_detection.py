@@ -171,8 +171,8 @@ step_table()
 # %% [markdown]
 # ## The paper's nine and twenty-three sets
 #
-# Recomputed from Table II as printed: Wilcoxon's signed-rank test of DevNet against each rival, exact over nine sets, the normal approximation over the twenty-three that come of counting the fifteen subsets of
-# MVTec AD one by one; Holm's correction over the five rivals; the rank-biserial effect.
+# Recomputed from Table II as printed: Wilcoxon's signed-rank test of DevNet against each rival: `p` as the paper's come out, exact over nine sets, the normal approximation over the twenty-three that come of counting the fifteen subsets of
+# MVTec AD one by one, and `p_exact` by counting all signs over the mid-ranks; Holm's correction over the five rivals; the rank-biserial effect.
 
 # %%
 from devnetlib.report.families import comparisons, means

@@ -151,7 +151,7 @@ from devnetlib.study.pictures import pictures
 from devnetlib.study.planning import with_weights_at_hand
 
 if firsts := first_runs(explained(stored), names, profile):
-    places = best_median_worst(next(iter(firsts.values())))
+    places = best_median_worst(firsts["DevNet"])
     drawn = {title: pictures(with_weights_at_hand(scores.run), places) for title, scores in firsts.items()}
     one = next(iter(drawn.values()))
     maps = {title: picture.maps for title, picture in drawn.items()}

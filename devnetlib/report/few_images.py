@@ -33,8 +33,8 @@ def cannot_tell(auroc: float, normals: int, anomalies: int) -> str:
     low, high = auroc_interval(auroc, normals, anomalies)
     enough = next(count for count in range(2, 100) if not too_few(count, count))
     return (
-        f"cannot tell: {normals} normal and {anomalies} anomalous test images leave one run at {auroc:.3f} an interval "
-        f"{high - low:.2f} wide, from {low:.2f} to {high:.2f} at 95 %; {enough} of each are the fewest that are judged"
+        f"cannot tell: over {normals} normal and {anomalies} anomalous test images the 95 % interval of {auroc:.3f} is "
+        f"{high - low:.2f} wide ({low:.2f} to {high:.2f}); test {enough} of each at least"
     )
 
 

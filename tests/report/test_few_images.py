@@ -63,7 +63,7 @@ def test_a_table_of_seven_and_four_images_says_that_it_cannot_tell_with_the_widt
     frame = tables.table("elpv", "q1", "quick", tmp_path)
     assert set(frame["published", "AUROC"]) == {"1.000, cannot tell"}
     text = tables.text_table("elpv", "q1", "quick", tmp_path)
-    assert "7 normal and 4 anomalous test images leave one run at 1.000 an interval 0.35 wide" in text
+    assert "over 7 normal and 4 anomalous test images the 95 % interval of 1.000 is 0.35 wide (0.65 to 1.00)" in text
     assert "cannot tell" in result_table_html("elpv", "q1")
     assert set(tables.leads("elpv")["learned from labels"]) == {"cannot tell"}
     assert set(curve_table("elpv", "q5", stored=few).loc["DevNet"]) == {"1.000, cannot tell"}
