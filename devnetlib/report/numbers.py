@@ -12,7 +12,7 @@ from devnetlib.report.answers import ablation, budget, contamination, open_set, 
 from devnetlib.report.imitations import moved_most
 from devnetlib.report.judgement import measure
 from devnetlib.report.paper import printed_value, rules
-from devnetlib.report.selection import cell, published, seed_spread, weights_title, yours
+from devnetlib.report.selection import Mixture, cell, published, seed_spread, weights_title, yours
 from devnetlib.report.statistics import crossed
 from devnetlib.report.summaries import summary
 from devnetlib.report.tables import MISSING
@@ -183,7 +183,10 @@ def environments() -> dict[str, str]:
 
 def yours_note() -> str:
     """One sentence on the runs of this machine, and what to expect of the weights they start from."""
-    mine = cell(yours(YOURS), "elpv", "devnet", "quick")
+    try:
+        mine = cell(yours(YOURS), "elpv", "devnet", "quick")
+    except Mixture as error:
+        return f"The runs of the machine that built these pages are a mixture ({error})."
     if not mine.runs:
         return "No run was made on the machine that built these pages; `make study` makes them."
     name = mine.any.run.weights

@@ -9,6 +9,8 @@ from devnetlib.report.families import DEVNET, comparisons, means
 from devnetlib.report.paper import rules
 from devnetlib.report.statistics import ROUNDING
 
+TESTS = {"exact": "exact", "approx": "normal approximation"}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -60,7 +62,7 @@ def p_value_parts(family: str) -> list[Part]:
             float(row["p_printed"]),
             float(row["p"]),
             near(row["p_printed"], row["p"], "p_tolerance"),
-            f"{row['test']}; {row['p_holm']:.4f} by Holm",
+            f"{TESTS[row['test']]}; {row['p_holm']:.4f} by Holm",
             digits=4,
         )
         for rival, row in comparisons(family).iterrows()

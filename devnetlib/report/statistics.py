@@ -176,6 +176,8 @@ def wilcoxon(a: ArrayLike, b: ArrayLike, method: str | None = None) -> SignedRan
     from scipy import stats  # as above
 
     differences = (np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).round(ROUNDING)
+    if not np.isfinite(differences).all():
+        raise ValueError(f"{(~np.isfinite(differences)).sum()} of {differences.size} pairs lack a number")
     kept = differences[differences != 0]
     if kept.size == 0:
         raise ValueError("all differences are zero: there is nothing to rank")

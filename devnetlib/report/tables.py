@@ -64,6 +64,14 @@ def row_cell(
     )
 
 
+def unmixed(*asked_for: Any) -> tuple[Cell, str]:
+    """`row_cell` of runs of yours, or where they are a mixture an empty cell and the line that says of what."""
+    try:
+        return row_cell(*asked_for), ""
+    except Mixture as error:
+        return Cell({}), str(error)
+
+
 def printed_of(question: Question, dataset: str, row: Row, setting: Setting) -> tuple[float, float | None] | None:
     """What the paper's table prints for a row under a setting; None where it prints nothing of the kind."""
     kind, _, parameter = setting.protocol.partition(":")
@@ -99,11 +107,7 @@ def table_records(
     known = published().weights.get((name, reading, profile), ())
     for row in of.rows_at(setting):
         printed = printed_of(of, dataset, row, setting)
-        made_here, mixture = Cell({}), ""
-        try:
-            made_here = row_cell(mine, dataset, of, row, profile, setting)
-        except Mixture as error:
-            mixture = str(error)
+        made_here, mixture = unmixed(mine, dataset, of, row, profile, setting)
         weights = made_here.any.run.weights if made_here.runs else None
         as_yours = weights if weights in known else None
         theirs = row_cell(published(), dataset, of, row, profile, setting, as_yours)
@@ -266,11 +270,12 @@ def lead_differences(
     """Lead of every trained row over each of `CONTROLS_TO_PASS`, paired over splits and draws, with 95 % intervals,
     under one setting (None: the question's first).
 
-    `results` None reads the published scores. Only complete rows are compared.
+    `results` None reads the published scores. Only complete rows are compared, and of yours none that is a mixture.
     """
     scores, of = published() if results is None else yours(results), asked(question)
     rows = of.all_rows
-    cells = {row.title: row_cell(scores, dataset, of, row, profile, setting) for row in rows}
+    find = row_cell if results is None else lambda *asked_for: unmixed(*asked_for)[0]
+    cells = {row.title: find(scores, dataset, of, row, profile, setting) for row in rows}
     passed = [row.title for row in rows if row.method in CONTROLS_TO_PASS]
     compared = [row.title for row in of.rows + of.references if row.labels and cells[row.title].complete]
     if len(passed) < len(CONTROLS_TO_PASS) or not all(cells[title].complete for title in passed):

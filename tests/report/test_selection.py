@@ -8,9 +8,10 @@ import pytest
 from devnetlib import embedded
 from devnetlib.report.explanations import explanation_leads, first_runs
 from devnetlib.report.judgement import claim_cells
+from devnetlib.report.numbers import yours_note
 from devnetlib.report.paper import claims, rules
 from devnetlib.report.selection import IMAGENET, Mixture, Stored, cell, published, weights_of
-from devnetlib.report.tables import table, table_records, weights_line
+from devnetlib.report.tables import lead_differences, table, table_records, weights_line
 from devnetlib.study.results import PUBLISHED, Scores, read_partition, write
 
 TRUNK = embedded.names()["3"]
@@ -102,7 +103,7 @@ def test_a_claim_compares_runs_from_one_kind_of_weights(monkeypatch, devnet):
     assert cells["devnet"].complete and not cells["flos"].runs
 
 
-def test_a_mixture_among_yours_is_told_below_the_table_and_the_other_rows_stand(devnet, tmp_path):
+def test_a_mixture_among_yours_is_told_below_the_table_and_the_other_rows_stand(devnet, tmp_path, monkeypatch):
     flos = list(cell(published(), "elpv", "flos", "quick").runs.values())
     for scores in [*mixed(devnet[:2], threads=2), *flos[:2]]:
         write(scores, read_partition(PUBLISHED, "elpv", scores.partition), tmp_path)
@@ -111,6 +112,9 @@ def test_a_mixture_among_yours_is_told_below_the_table_and_the_other_rows_stand(
     assert records["FLOS"]["yours"]["runs"] == 2 and not records["FLOS"]["mixture"]
     assert "runs of several kinds" in weights_line(list(records.values()))
     assert table("elpv", results=tmp_path).loc["DevNet", ("published", "AUROC")] != "—"
+    assert lead_differences("elpv", results=tmp_path) == {}  # and no traceback
+    monkeypatch.setattr("devnetlib.report.numbers.YOURS", tmp_path)
+    assert "are a mixture (elpv (certain), devnet, profile quick: runs of several kinds" in yours_note()
 
 
 def test_q3_takes_no_other_row_for_devnet():

@@ -193,6 +193,8 @@ def test_exact_p_without_ties_is_scipys_for_few_pairs_and_for_many():
 def test_equal_printed_differences_are_dropped_as_zeros():
     found = wilcoxon([0.983, 0.5, 0.7, 0.6], [0.983, 0.4, 0.5, 0.3])
     assert (found.pairs, found.zeros) == (3, 1)
+    with pytest.raises(ValueError, match="1 of 2 pairs lack a number"):
+        wilcoxon([0.5, np.nan], [0.4, 0.3])
     with pytest.raises(ValueError, match="all differences are zero"):
         wilcoxon([0.5], [0.5])
 

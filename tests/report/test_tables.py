@@ -8,6 +8,7 @@ from devnetlib.errors import Misuse
 from devnetlib.report import tables
 from devnetlib.report.html import claims_table_html, methods_table_html, result_table_html
 from devnetlib.report.numbers import numbers
+from devnetlib.report.paper import rules
 from devnetlib.report.selection import cell, published
 from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.runs import SPLITS
@@ -95,6 +96,11 @@ def test_the_page_shows_every_measured_claim_of_q1_and_counts_the_others():
 def test_every_number_of_the_prose_is_a_text_without_nan():
     for name, text in numbers().items():
         assert text and "nan" not in text, name
+
+
+def test_the_tables_ask_for_a_lead_over_the_controls_that_the_rule_of_the_claims_names():
+    rule = rules()["learned"]
+    assert (rule.over, rule.constants["confidence"]) == (tables.CONTROLS_TO_PASS, tables.CONFIDENCE)
 
 
 def test_a_row_of_fewer_draws_is_led_over_the_draws_that_both_have():
