@@ -71,8 +71,8 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     source = source or raw_folder(dataset)
     if link and is_archive(source):
         raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
-    check_place(data_root / dataset)
     check_apart(source, data_root / dataset, link)
+    check_place(data_root / dataset)
     removed = remove_abandoned(data_root / dataset)
     with made_whole(data_root, dataset) as (place, unpacked):
         try:

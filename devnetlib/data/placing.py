@@ -14,12 +14,12 @@ from pathlib import Path
 
 from devnetlib.data.layouts.files import sha256
 from devnetlib.data.prepare import FACTS, FILES, read_facts
-from devnetlib.errors import Incomplete, Misuse
+from devnetlib.errors import Incomplete, Misuse, in_a_line
 
 WORK = ".tmp"  # how the name of a folder ends in which a data set is being made
 MADE = "made by data prepare"  # a file that says whose folder it is
 PARTS = {MADE, "new", "old", "unpacked"}  # all that such a folder holds
-ELSEWHERE = "choose another --data-root or, for a folder of your own, another my/NAME"
+ELSEWHERE = "choose another --data-root or my/NAME"
 
 
 def check_place(place: Path) -> None:
@@ -27,13 +27,14 @@ def check_place(place: Path) -> None:
     and nothing else, so that it can be replaced and no file of anybody's is lost."""
     if place.is_symlink():
         raise Misuse(f"{place}: a link, which would be replaced; remove it, or {ELSEWHERE}")
-    if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-        return
-    with suppress(FileNotFoundError):  # another process has just put its own there
-        other = stranger(place) if (place / FACTS).is_file() else next(iter(place.iterdir()), None)
+    with suppress(FileNotFoundError):  # nothing is there, or another process is just putting its own there
+        if (place / FACTS).is_file():
+            other = stranger(place)
+        else:
+            other = next(place.iterdir(), None) if place.is_dir() else place if place.exists() else None
         if other:
-            told = "not made, or changed since it was made, by data prepare, which would replace this folder"
-            raise Misuse(f"{other}: {told}; nothing was changed: move {place} elsewhere, or {ELSEWHERE}")
+            told = f"not as data prepare left it, which would replace {place}; nothing was changed: move that folder"
+            raise Misuse(in_a_line(f"{other}: {told} elsewhere, or {ELSEWHERE}"))
 
 
 def stranger(place: Path) -> Path | None:
@@ -58,10 +59,8 @@ def check_source(source: Path, place: Path, link: bool) -> None:
     """Misuse for a folder or archive that lies in the place of the data set, or in a folder that this program removes
     when it is done: one of unfinished work and, for files that are to be linked, the copies of a prepared set."""
     if lies_in(source, place):
-        raise Misuse(
-            f"{source}: lies in {place}, the place of the prepared set, which would be replaced; move the files out of "
-            f"the data root, or {ELSEWHERE}"
-        )
+        told = "is, or lies in, the place of the prepared set, which would be replaced; move the images out of it"
+        raise Misuse(f"{source}: {told}, or {ELSEWHERE}")
     for folder in around(source):
         if (folder / MADE).is_file():
             raise Misuse(f"{source}: lies in {folder}, left by a prepare that was killed; name the folder it came from")
@@ -72,10 +71,10 @@ def check_source(source: Path, place: Path, link: bool) -> None:
 
 def check_apart(source: Path, place: Path, link: bool) -> None:
     """As `check_source`, and Misuse for a folder in which the place of the data set lies."""
+    check_source(source, place, link)
     if lies_in(place, source):
         told = f"{place} lies in it, where the prepared set would be put; name the folder of the images alone"
         raise Misuse(f"{source}: {told}, or {ELSEWHERE}")
-    check_source(source, place, link)
 
 
 def lies_in(path: Path, folder: Path) -> bool:

@@ -72,7 +72,7 @@ def bits_of(image: Image.Image) -> int:
 def jpeg2000_bits(image: Image.Image) -> int:
     """The most bits of any component by the marker SIZ that begins the codestream."""
     head = Path(image.filename).read_bytes().partition(b"\xff\x4f\xff\x51")[2]
-    components = head[36 : 36 + 3 * int.from_bytes(head[34:36], "big") : 3]
+    components = head[38 : 38 + 3 * int.from_bytes(head[36:38], "big") : 3]
     return max((component & 0x7F) + 1 for component in components)
 
 

@@ -10,23 +10,27 @@ LEFT_BEHIND = {"__MACOSX", "Thumbs.db", "desktop.ini"}  # by file managers
 NAMED = 3  # files that a remark names of many
 
 
-def files_below(folder: Path, around: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
     """Every file below a folder, sorted by name, with links to files and folders followed. What leads to no file (a
     link to nothing, or to a folder that it lies in) is given itself; OSError for a folder that cannot be listed."""
-    here = folder.stat()
-    around |= {(here.st_dev, here.st_ino)}
+    return walk(folder, frozenset(map(identity, (*folder.absolute().parents, *folder.resolve().parents))))
+
+
+def walk(folder: Path, around: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """As `files_below`, inside folders that are given by what they are."""
+    around |= {identity(folder)}
     for name in sorted(os.listdir(folder)):
         path = folder / name
-        if path.is_dir() and not leads_back(path, around):
-            yield from files_below(path, around)
+        if path.is_dir() and identity(path) not in around:
+            yield from walk(path, around)
         else:
             yield path
 
 
-def leads_back(path: Path, around: frozenset[tuple[int, int]]) -> bool:
-    """Whether a folder is one of those around it."""
-    found = path.stat()
-    return (found.st_dev, found.st_ino) in around
+def identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from all others, whichever way leads to it."""
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def left_behind(inner: Path) -> bool:
