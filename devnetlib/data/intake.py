@@ -225,6 +225,7 @@ def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
         if target is None:
             return sha256(root / file)
         (target / file).parent.mkdir(parents=True, exist_ok=True)
+        (target / file).touch(exist_ok=False)  # two names may be one to a file system that knows no capitals
         shutil.copyfile(root / file, target / file)
         return sha256(target / file)
 

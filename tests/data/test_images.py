@@ -1,21 +1,16 @@
 """Pixels: what is read faithfully, what is refused by name, the bank on disk."""
 
 import io
-import struct
-import warnings
-import zlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from devnetlib.data.caches import cached_array
 from devnetlib.data.images import decode, image_bank, load_image, sizes_of
-from devnetlib.data.layouts import formats
-from devnetlib.data.layouts.files import open_image, perceptual_hash
+from devnetlib.data.layouts.files import open_image
 from devnetlib.errors import Misuse
 
 RNG = np.random.default_rng(0)
@@ -77,113 +72,6 @@ def test_an_empty_file_a_missing_one_and_a_text_are_refused_by_name(file, tmp_pa
 def test_an_image_of_16_bits_is_refused_because_8_cannot_hold_it(file):
     deep = Image.fromarray(RNG.integers(0, 65536, (12, 12)).astype(np.uint16))
     assert "8 bits" in refusal(file(png(deep)))
-
-
-def test_more_pixels_than_are_read_are_refused_by_their_number_before_they_are_unpacked(file, monkeypatch):
-    monkeypatch.setattr(formats, "MOST_PIXELS", 479)
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("unpacked"))
-    assert "20 x 24 = 480 pixels, 479 at most are read" in refusal(file(png(Image.fromarray(GREY))))
-
-
-def test_a_scan_that_pillow_takes_for_a_bomb_is_read_without_a_warning_and_its_limit_stays(file, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    for kind in ("png", "tiff", "gif"):
-        Image.fromarray(GREY).save(held := io.BytesIO(), kind)
-        with warnings.catch_warnings(action="error"):
-            assert load_image(file(held.getvalue(), f"scan.{kind}"), 16).size == (16, 16)
-    assert Image.MAX_IMAGE_PIXELS == 100
-
-
-def deep_png(colour: int, channels: int) -> bytes:
-    """A PNG file of 8 x 8 px with 16 bits a channel, all 300, which Pillow reads as 1."""
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, colour, 0, 0, 0))]
-    parts += [(b"IDAT", zlib.compress((b"\0" + struct.pack(">H", 300) * channels * 8) * 8)), (b"IEND", b"")]
-    chunks = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-def deep_tiff(channels: int) -> bytes:
-    """A TIFF file of 8 x 8 px with 16 bits a channel, all 300."""
-    data = struct.pack("<H", 300) * 64 * channels
-    tags = [(256, 8), (257, 8), (258, 16), (259, 1), (262, 2), (273, 138), (277, channels), (278, 8), (279, len(data))]
-    entries = [struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags]
-    entries[2] = struct.pack("<HHII", 258, 3, channels, 130)  # where the bits of each channel stand
-    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(entries) + bytes(4)
-    return head.ljust(130, b"\0") + struct.pack("<H", 16) * 4 + data
-
-
-def deep_jpeg2000() -> bytes:
-    """A codestream of three components whose header says 16 bits each."""
-    Image.new("RGB", (8, 8)).save(held := io.BytesIO(), "jpeg2000", no_jp2=True)
-    whole = bytearray(held.getvalue())
-    whole[42:51:3] = bytes([15] * 3)
-    return bytes(whole)
-
-
-DEEP = {
-    "rgb.png": deep_png(2, 3),
-    "rgba.png": deep_png(6, 4),
-    "grey and alpha.png": deep_png(4, 2),
-    "rgb.tif": deep_tiff(3),
-    "rgba.tif": deep_tiff(4),
-    "rgb.ppm": b"P6 8 8 65535\n" + struct.pack(">H", 300) * 192,
-    "twelve bits.ppm": b"P6 8 8 4095\n" + struct.pack(">H", 300) * 192,
-    "plain.ppm": b"P3 8 8 1023\n" + b"300 " * 192,
-    "rgb.j2k": deep_jpeg2000(),
-    "grey.png": deep_png(0, 1),
-    "grey.pgm": b"P5 8 8 1023\n" + struct.pack(">H", 300) * 64,
-}
-
-
-@pytest.mark.parametrize("name", DEEP)
-def test_channels_of_more_than_8_bits_are_refused_instead_of_being_made_dark(file, name):
-    assert "fit into 8 bits; convert the file" in refusal(file(DEEP[name], name))
-
-
-@pytest.mark.parametrize(
-    "shallow", [b"P6 8 8 15\n" + bytes([7] * 192), b"P5 8 8 255\n" + bytes(64), b"P4 8 8\n" + bytes(8)]
-)
-def test_channels_of_8_bits_and_fewer_are_read(file, shallow):
-    assert load_image(file(shallow, "shallow.ppm"), 4).size == (4, 4)
-
-
-@pytest.mark.parametrize(("flag", "bits"), [(0, 8), (0x40, 12), (0x60, 12)])
-def test_a_deeper_avif_is_known_by_its_codec_configuration(file, flag, bits):
-    opened = SimpleNamespace(filename=file(b"\0\0\0\x0cav1C\x81\0" + bytes([flag]) + b"\0", "deep.avif"), format="AVIF")
-    assert formats.bits_of(opened) == bits
-
-
-@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tiff", "avif"])
-def test_several_pictures_in_one_file_are_refused_instead_of_reading_the_first(file, kind):
-    frames = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
-    frames[0].save(held := io.BytesIO(), kind, save_all=True, append_images=frames[1:])
-    assert "2 pictures in one file, expected one" in refusal(file(held.getvalue(), f"two.{kind}"))
-
-
-def test_a_cameras_file_is_read_by_its_picture_and_its_previews_are_counted(file):
-    picture = Image.fromarray(GREY)
-    picture.save(held := io.BytesIO(), "mpo", save_all=True, append_images=[picture.resize((4, 4))])
-    path = file(held.getvalue(), "camera.jpg")
-    assert open_image(path).size == (20, 24) and formats.further_pictures(path) == 1
-
-
-def test_a_program_that_a_decoder_would_run_is_no_image(file):
-    assert "not a readable image" in refusal(
-        file(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage", "a.png")
-    )
-
-
-def test_of_a_transparent_pixel_the_colour_in_the_file_counts(file):
-    assert np.asarray(load_image(file(png(Image.new("RGBA", (2, 2), (9, 8, 7, 0)))), 1)).tolist() == [[[9, 8, 7]]]
-
-
-def test_near_duplicates_of_16_bits_are_hashed_by_their_whole_range():
-    shown = [np.kron(RNG.integers(0, 256, (8, 8)), np.ones((8, 8), int)) for _ in range(2)]
-    shallow = perceptual_hash(Image.fromarray(shown[0].astype(np.uint8)))
-    same, other = (perceptual_hash(Image.fromarray((200 * each + 300).astype(np.uint16))) for each in shown)
-    assert np.mean(same == shallow) > 0.95 and np.mean(same == other) < 0.7
 
 
 @pytest.mark.parametrize(

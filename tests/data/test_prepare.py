@@ -294,6 +294,11 @@ def test_every_other_name_is_read_back_and_verified_as_it_is(tiles, root, name):
     assert verify(prepared) == []
 
 
+def test_two_names_that_are_one_to_the_file_system_do_not_overwrite_each_other(tiles, root):
+    with pytest.raises(FileExistsError):
+        intake.copy(["normal/0.png", "normal/0.png"], tiles, root)
+
+
 def test_a_file_that_is_not_read_is_named_in_a_line_whatever_its_name(tiles, root, capsys):
     for name in (b"caf\xe9.txt", b"line\nbreak.csv"):
         Path(os.fsdecode(os.path.join(os.fsencode(tiles), name))).write_text("no image")

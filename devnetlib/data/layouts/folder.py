@@ -117,7 +117,7 @@ def masks_of(root: Path, part: Path, images: list[Path]) -> dict[Path, str]:
         if len(fits) != 1:
             image = (part / path.relative_to(folder)).with_name(path.stem.removesuffix("_mask")).as_posix()
             several = f"it fits {' and '.join(image.relative_to(root).as_posix() for image in fits)}"
-            what = several if fits else f"there is no anomalous image {image}"
+            what = several if fits else f"there is no anomalous image {image} (NNN or NNN_mask is the mask of NNN)"
             raise Misuse(f"{path}: a mask, but {what}; mend one of the two")
         (image,) = fits
         name = image.relative_to(root).as_posix()
