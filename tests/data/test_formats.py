@@ -53,11 +53,21 @@ def test_more_pixels_than_are_read_are_refused_by_their_number_before_they_are_u
 
 def test_a_scan_that_pillow_takes_for_a_bomb_is_read_without_a_warning_and_its_limit_stays(file, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    for kind in ("png", "tiff", "gif"):
-        path = file(encoded(Image.fromarray(GREY), kind), f"scan.{kind}")
+    for kind in ("png", "tiff", "gif", "webp", "bmp"):
+        path = file(encoded(Image.fromarray(GREY).convert("RGB"), kind), f"scan.{kind}")
         with warnings.catch_warnings(action="error"):
             assert load_image(path, 16).size == (16, 16)
     assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_pillows_limit_is_what_it_was_when_the_last_of_several_readers_is_done():
+    limit, readers = Image.MAX_IMAGE_PIXELS, [formats.of_any_size() for _ in range(3)]
+    for reader in readers:
+        reader.__enter__()
+    for reader in readers:
+        assert Image.MAX_IMAGE_PIXELS is None
+        reader.__exit__(None, None, None)
+    assert limit == Image.MAX_IMAGE_PIXELS
 
 
 def deep_png(colour: int, channels: int) -> bytes:

@@ -3,7 +3,8 @@
 Pillow reads more formats and reduces deeper pictures to 8 bits in silence; here such a file is refused by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -25,35 +26,43 @@ FORMATS = {  # Pillow's name of a format, and how the names of its files end
 }
 SUFFIXES = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 MOST_PIXELS = 2**30  # of one picture: a line camera's scan has some 10^8, and this many take a gigabyte in grey
-LIMIT = Lock()  # on Pillow's limit, which is global
+LOCK, LIMITS = Lock(), []  # on Pillow's limit, which is global, and what it was for everyone who lifts it now
 
 
-def still(path: Path) -> Image.Image:
+@contextmanager
+def of_any_size() -> Iterator[None]:
+    """Lift Pillow's limit for a while: it warns from 89 and refuses from 179 million pixels on, as suits a server, not
+    scans of one's own."""
+    with LOCK:
+        LIMITS.append(Image.MAX_IMAGE_PIXELS)
+        Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        with LOCK:
+            Image.MAX_IMAGE_PIXELS = LIMITS.pop()  # the first is restored by the last
+
+
+@contextmanager
+def still(path: Path) -> Iterator[Image.Image]:
     """An image file, opened but not decoded.
 
     Raises Misuse for more than `MOST_PIXELS` pixels, for several pictures in one file (pages, an animation) and for
     channels that Pillow would reduce to 8 bits; of a camera's file with previews (MPO) the first is the picture. Raises
     whatever Pillow raises for a file that is no image.
     """
-    with LIMIT:  # Pillow warns from 89 and refuses from 179 million pixels on, as suits a server, not one's own scans
-        pillows, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(path, formats=list(FORMATS))
-            pictures = getattr(image, "n_frames", 1)
-        finally:
-            Image.MAX_IMAGE_PIXELS = pillows
-    width, height = image.size
-    told = ""
-    if width * height > MOST_PIXELS:
-        told = f"{width} x {height} = {width * height:,} pixels, {MOST_PIXELS:,} at most are read; cut it"
-    elif pictures > 1 and image.format != "MPO":
-        told = f"{pictures} pictures in one file, expected one; save each as a file of its own"
-    elif (bits := bits_of(image)) > 8 and image.mode[0] not in "IF":  # whose pixels hold them all
-        told = f"{bits} bits a channel do not fit into 8 bits; convert the file to 8-bit grey or RGB"
-    if told:
-        image.close()
+    with of_any_size(), Image.open(path, formats=list(FORMATS)) as image:
+        (width, height), pictures = image.size, getattr(image, "n_frames", 1)
+        if width * height > MOST_PIXELS:
+            told = f"{width} x {height} = {width * height:,} pixels, {MOST_PIXELS:,} at most are read; cut it"
+        elif pictures > 1 and image.format != "MPO":
+            told = f"{pictures} pictures in one file, expected one; save each as a file of its own"
+        elif image.mode[0] not in "IF" and (bits := bits_of(image)) > 8:  # I and F hold them all
+            told = f"{bits} bits a channel do not fit into 8 bits; convert the file to 8-bit grey or RGB"
+        else:
+            yield image
+            return
         raise Misuse(f"{path}: {told}")
-    return image
 
 
 def further_pictures(path: Path) -> int:
