@@ -11,7 +11,7 @@ from typing import Any
 
 from devnetlib import embedded
 from devnetlib.data.splits import FORMS
-from devnetlib.errors import Incomplete, Misuse, Unwritable, unknown
+from devnetlib.errors import Incomplete, Misuse, Unwritable, in_a_line, unknown
 from devnetlib.study.questions import QUESTIONS
 from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
 from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
@@ -312,11 +312,11 @@ def command_data(args: argparse.Namespace) -> int:
     expected, found = prepared.card.facts["counts"][prepared.reading], prepare.counts(prepared.table)
     faults = prepare.verify(prepared) if args.action == "verify" else []
     differ = [f"{name} {found[name]}, the card has {expected[name]}" for name in found if found[name] != expected[name]]
-    (faults if args.action == "prepare" else remarks).extend(differ)
+    faults += differ
     report = {"name": args.dataset, "reading": prepared.reading, "counts": found, "remarks": remarks, "faults": faults}
     report["root"] = str(prepared.root)
     head = f"{args.dataset} ({prepared.reading}): {found} in {prepared.root}"
-    print(json.dumps(report) if args.json else "\n".join([head, *remarks, *faults]))
+    print(json.dumps(report) if args.json else "\n".join(map(in_a_line, [head, *remarks, *faults])))
     return int(bool(faults))
 
 

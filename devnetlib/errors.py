@@ -1,5 +1,6 @@
 """Mistakes of the caller, told in one line: what was found, what was expected, how to mend it."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -14,6 +15,12 @@ def unknown(kind: str, found: object, valid: Iterable[str]) -> Misuse:
     near = get_close_matches(str(found), valid, n=1)
     suggestion = f" (did you mean {near[0]!r}?)" if near else ""
     return Misuse(f"unknown {kind} {found!r}{suggestion}: valid are {', '.join(valid)}")
+
+
+def in_a_line(text: str) -> str:
+    """A message as a terminal can print it on one line: what else a file's name may hold is written as Python does."""
+    whole = text.encode(errors="backslashreplace").decode()
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: ascii(found[0])[1:-1], whole)
 
 
 class Incomplete(ValueError):

@@ -26,7 +26,8 @@ Box = tuple[int, int, int, int]  # left, upper, right, lower
 
 def load_crops(path: Path, boxes: Sequence[Box | None], pixels: int) -> list[Image.Image]:
     """Open an image once, grey or RGB, cut each box out of it (None: all of it) and resize what was cut to pixels x
-    pixels without keeping the aspect ratio (bilinear, as the released code).
+    pixels without keeping the aspect ratio (bilinear, as the released code). Of transparent pixels the colour counts
+    that the file gives them, and alpha is left out.
 
     Raises Misuse that names the file when it is missing, damaged, too large, of a mode that 8 bits cannot hold, or
     smaller than a box.
@@ -34,7 +35,8 @@ def load_crops(path: Path, boxes: Sequence[Box | None], pixels: int) -> list[Ima
     image = open_image(path)
     if image.mode not in GREY_MODES | COLOUR_MODES:
         raise Misuse(f"{path}: mode {image.mode} does not fit into 8 bits; convert the file to 8-bit grey or RGB")
-    image = image.convert("L" if image.mode in GREY_MODES else "RGB")
+    mode = "L" if image.mode in GREY_MODES else "RGB"
+    image = image if image.mode == mode else image.convert(mode)  # no second copy of a large scan
     return [cut(image, box, path).resize((pixels, pixels), Image.Resampling.BILINEAR) for box in boxes]
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,10 @@ from devnetlib.data.archives import is_archive, unpack
 from devnetlib.data.images import boxes_of, load_crops
 from devnetlib.data.layouts import LAYOUTS
 from devnetlib.data.layouts.files import image_size, read_mask, sha256
+from devnetlib.data.layouts.formats import further_pictures
+from devnetlib.data.layouts.listing import not_read
 from devnetlib.data.manifests import (
+    COLUMNS,
     MANIFESTS,
     OWN,
     OWN_CARD,
@@ -29,9 +33,20 @@ from devnetlib.data.manifests import (
     read_table,
     write_table,
 )
-from devnetlib.data.placing import made_whole, remove_abandoned
-from devnetlib.data.prepare import FACTS, FILES, TABLE, counts, digest_of, facts_text, how_to_get, one_set, rows_of
-from devnetlib.errors import Incomplete, Misuse
+from devnetlib.data.placing import check_apart, check_place, check_source, made_whole, remove_abandoned
+from devnetlib.data.prepare import (
+    FACTS,
+    FILES,
+    TABLE,
+    check_root,
+    counts,
+    digest_of,
+    facts_text,
+    how_to_get,
+    one_set,
+    rows_of,
+)
+from devnetlib.errors import Incomplete, Misuse, in_a_line
 
 COMPARED = ["id", "file", "x", "y", "width", "height", "split", "label", "defect", "mask", "sha256"]  # all but `group`
 
@@ -42,8 +57,10 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     named.
 
     Raises Incomplete for what is no release of it, lacks files, has others than the committed image table or one that
-    cannot be read, and for a disk that takes no more; what was there stays.
+    cannot be read, and for a disk that takes no more; Misuse where a file of somebody's would be replaced. What was
+    there stays.
     """
+    check_root(data_root)
     own_name(dataset) if family(dataset) == OWN else one_set(dataset, data_root)
     layout = LAYOUTS[family(dataset)]
     if hasattr(layout, "locate"):
@@ -54,17 +71,22 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     source = source or raw_folder(dataset)
     if link and is_archive(source):
         raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
+    check_apart(source, data_root / dataset, link)
+    check_place(data_root / dataset)
     removed = remove_abandoned(data_root / dataset)
     with made_whole(data_root, dataset) as (place, unpacked):
         try:
             folder, said = opened(dataset, source, unpacked)
             root = found(layout, dataset, folder)
             table = checked(dataset, layout.read(root))
-            look_at(table, root)
+            if folder == source:  # and not unpacked from it
+                check_links(table, root, data_root / dataset, link)
+            said += look_at(table, root)
             said += layout.remarks(root, table) if hasattr(layout, "remarks") else []
+            said += unread(dataset, folder, root, table, said)
             fill(place, dataset, table, root, link)
         except (Misuse, UnicodeError) as error:  # not the command is wrong, but the files
-            raise Incomplete(str(error).replace(str(unpacked), str(source))) from None
+            raise Incomplete(in_a_line(str(error).replace(str(unpacked), str(source)))) from None
         return removed + said
 
 
@@ -127,17 +149,38 @@ def masks_in(cell: str) -> list[str]:
     return [file for file in cell.split("|") if file]
 
 
-def look_at(table: pd.DataFrame, root: Path) -> None:
+def check_links(table: pd.DataFrame, root: Path, place: Path, link: bool) -> None:
+    """As `check_apart` for the root, and as `check_source` for every folder that a file of the set really lies in."""
+    check_apart(root, place, link)
+    files = {*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))}
+    for folder in {os.path.dirname(os.path.realpath(root / file)) for file in files}:
+        check_source(Path(folder), place, link)
+
+
+def unread(dataset: str, folder: Path, root: Path, table: pd.DataFrame, said: list[str]) -> list[str]:
+    """What is to be said of the files below the root, and of one's own beside it, that are neither read nor named by a
+    remark yet."""
+    known = {*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))}
+    known |= {line.partition(": ")[0] for line in said}
+    read = {root / file for file in known}
+    if family(dataset) == OWN:
+        return not_read(folder, read, lambda path: LAYOUTS[OWN].why_not_read(root, path))
+    return not_read(root, read, lambda _: "no file of the release by its place or name")
+
+
+def look_at(table: pd.DataFrame, root: Path) -> list[str]:
     """Read every image and mask once, as a run will; Misuse for the first that is damaged, of a mode that 8 bits cannot
-    hold, smaller than its crops, or a mask of another size than its image."""
+    hold, smaller than its crops, or a mask of another size than its image. Returns a remark on cameras' previews."""
     boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
 
-    def one(file: str) -> None:
+    def one(file: str) -> int:
         load_crops(root / file, [boxes[row] for row in rows[file]], 1)
         for mask in {mask for row in rows[file] for mask in masks_in(table["mask"].iloc[row])}:
             read_mask(root / mask, image_size(root / file))
+        return further_pictures(root / file)
 
-    all_of(one, list(rows), "read")
+    more = [file for file, pictures in zip(rows, all_of(one, list(rows), "read"), strict=True) if pictures]
+    return [f"{len(more)} files hold previews beside their picture, not read (first: {more[0]})"] if more else []
 
 
 def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:
@@ -158,12 +201,21 @@ def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool)
     if other:
         raise Incomplete(f"{root / other[0]}: changed while it was read; try again")
     write_table(table, place / TABLE)
+    check_read_back(table, place / TABLE)
     if family(dataset) == OWN:
         card = LAYOUTS[OWN].facts(dataset, table, counts(rows_of(dataset, OWN_READING, table)))
         (place / OWN_CARD).write_text(facts_text(card), encoding="utf-8")
     own = {path.name: sha256(path) for path in sorted(place.iterdir()) if path.is_file()}
     facts = {"folder": str(root.resolve()) if link else None, "sha256": hashes, "own": own}
     (place / FACTS).write_text(facts_text(facts | {"digest": digest_of(facts)}), encoding="utf-8")
+
+
+def check_read_back(table: pd.DataFrame, path: Path) -> None:
+    """Incomplete that names a row which is not read from an image table as it was written."""
+    written, found = table.sort_values("id")[COLUMNS].to_numpy().tolist(), read_table(path).to_numpy().tolist()
+    other = [row[0] for row, same in zip_longest(written, found) if row != same and row]
+    if other or len(written) != len(found):
+        raise Incomplete(f"{other[:1]}: a name that is not read back from an image table as it is; rename it")
 
 
 def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
@@ -173,6 +225,7 @@ def copy(files: list[str], root: Path, target: Path | None) -> dict[str, str]:
         if target is None:
             return sha256(root / file)
         (target / file).parent.mkdir(parents=True, exist_ok=True)
+        (target / file).touch(exist_ok=False)  # two names may be one to a file system that knows no capitals
         shutil.copyfile(root / file, target / file)
         return sha256(target / file)
 

@@ -77,7 +77,7 @@ def own_card(name: str, data_root: Path) -> Card:
         return Card(name, validated(json.loads(path.read_text(encoding="utf-8")), str(path)))
     except ValueError:  # no text, no JSON, or not by the schema
         raise Incomplete(
-            f"{path}: damaged; run 'python -m devnetlib data prepare {name} --from FOLDER' again"
+            f"{path}: damaged; move {path.parent} elsewhere, then python -m devnetlib data prepare {name} --from FOLDER"
         ) from None
 
 

@@ -34,7 +34,7 @@ from devnetlib.data.manifests import (
     read_table,
     table_digest,
 )
-from devnetlib.errors import Incomplete, Misuse
+from devnetlib.errors import Incomplete, Misuse, Unwritable
 
 TABLE, FACTS, FILES = "image_table.csv", "prepared.json", "files"
 
@@ -91,6 +91,7 @@ def rows_of(dataset: str, reading: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, str]]:
     """The whole image table of a data set, the folder of its files, and their hashes."""
+    check_root(data_root)
     layout, committed = LAYOUTS[family(card.name)], MANIFESTS / f"{card.name}.csv"
     if hasattr(layout, "locate"):
         root = layout.locate(data_root)
@@ -102,6 +103,12 @@ def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, 
         raise Misuse(f"{card.name} is not prepared in {data_root}: {how_to_get(card)}")
     facts = read_facts(place)
     return read_table(place / TABLE), Path(facts["folder"] or place / FILES), facts["sha256"]
+
+
+def check_root(data_root: Path) -> None:
+    """Misuse for a data root that is no folder, or one that may not be read; one that is not there yet is well."""
+    if os.path.lexists(data_root) and not (os.path.isdir(data_root) and os.access(data_root, os.R_OK | os.X_OK)):
+        raise Misuse(f"data root {data_root}: no folder that can be read; name another with --data-root or DEVNET_DATA")
 
 
 def how_to_get(card: Card) -> str:
@@ -128,7 +135,8 @@ def read_facts(place: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError, ValueError):
         whole = False
     if not whole:
-        raise Incomplete(f"{place}: {FACTS} or {' or '.join(own) or TABLE} is damaged; prepare the data set again")
+        told = f"{FACTS} or {' or '.join(own) or TABLE} is damaged; move the folder elsewhere"
+        raise Incomplete(f"{place}: {told} and prepare the data set again")
     return facts
 
 
@@ -149,6 +157,7 @@ def overview(data_root: Path | None = None) -> list[dict[str, Any]]:
     """One entry a data set, prepared subsets and folders of your own included: whether its files are here, its counts
     (by the card where they are not), those that the card expects, its licence."""
     data_root = data_root or default_data_root()
+    check_root(data_root)
     rows = []
     for name in sorted({*datasets(), *subsets_at_hand(data_root)}):
         with suppress(Misuse, Incomplete):  # a card of your own that is damaged
@@ -161,7 +170,7 @@ def overview_row(card: Card, data_root: Path) -> dict[str, Any]:
     reading = card.reading(None)
     expected = card.facts["counts"][reading]
     row = {"name": card.name, "reading": reading, "counts": expected, "present": False, "expected": expected}
-    with suppress(Misuse, Incomplete):
+    with suppress(Misuse, Incomplete, Unwritable):
         row |= {"counts": counts(prepare(card.name, data_root=data_root).table), "present": True}
     return row | {"licence": card.facts["licence"]["name"]}
 

@@ -4,8 +4,11 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 from trees import mask, picture
 
+from devnetlib.data.images import load_image
+from devnetlib.data.intake import get
 from devnetlib.data.layouts import folder
 from devnetlib.errors import Misuse
 
@@ -119,23 +122,109 @@ def test_masks_that_fit_no_image_or_not_its_size_are_refused_by_name(divided):
 
 def test_a_second_mask_of_one_image_is_refused(divided):
     mask(divided / "ground_truth/hole/1_mask.png")
-    with pytest.raises(Misuse, match=r"a second mask of test/hole/1, beside ground_truth/hole/1"):
+    with pytest.raises(Misuse, match=r"a second mask of test/hole/1\.png, beside ground_truth/hole/1"):
         folder.read(divided)
 
 
-def test_a_mask_of_one_image_of_two_that_share_a_stem_is_given_to_one_alone(divided):
-    picture(divided / "test/hole/0.jpg")
-    assert (folder.read(divided)["mask"] == "ground_truth/hole/0_mask.png").sum() == 1
+@pytest.mark.parametrize("twin", ["0.jpg", "0_mask.png"])
+def test_a_mask_that_fits_two_images_is_given_to_neither_and_both_are_named(divided, twin):
+    picture(divided / "test/hole" / twin)
+    with pytest.raises(Misuse, match=rf"0_mask\.png: a mask, but it fits .*test/hole/{twin}"):
+        folder.read(divided)
 
 
-def test_what_is_missing_or_not_read_is_remarked(divided):
-    picture(divided / "test/stray.png")
-    picture(divided / "other/stray.png")
+def test_a_name_that_ends_as_a_masks_does_may_be_an_images(divided):
+    (divided / "test/hole/0.png").rename(divided / "test/hole/0_mask.png")
+    assert folder.read(divided).set_index("id")["mask"]["test/hole/0_mask.png"] == "ground_truth/hole/0_mask.png"
+
+
+def test_a_mask_with_a_bar_in_its_name_is_refused_since_it_would_be_two(divided):
+    (divided / "test/hole/0.png").rename(divided / "test/hole/0|1.png")
+    (divided / "ground_truth/hole/0_mask.png").rename(divided / "ground_truth/hole/0|1_mask.png")
+    with pytest.raises(Misuse, match=r"0\|1_mask\.png: a mask with \| in its path"):
+        folder.read(divided)
+
+
+@pytest.mark.parametrize("name", ["Good", "GOOD", "good "])
+def test_normal_images_in_other_letters_are_not_taken_for_a_class_of_defects(divided, name):
+    picture(divided / "test" / name / "9.png")
+    with pytest.raises(Misuse, match=rf"test/{name}: a class named as the normal images are, test/good; rename one"):
+        folder.read(divided)
+
+
+@pytest.mark.parametrize("masks", ["ground_truth", "masks"])
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ("anomaly/d.png", ["d_mask.png", "d.bmp", "anomaly/d_mask.tif"]),
+        ("anomaly/crack/e.jpeg", ["crack/e_mask.png", "e_mask.png", "e.png", "anomaly/crack/e.png"]),
+    ],
+)
+def test_masks_beside_two_folders_are_paired_by_class_and_name(plain, masks, image, found):
+    for name in found:
+        path = mask(plain / masks / name)
+        table = folder.read(plain).set_index("id")
+        assert table["mask"][table["mask"] != ""].to_dict() == {image: f"{masks}/{name}"}
+        path.unlink()
+
+
+def test_masks_beside_two_folders_that_fit_none_or_several_images_are_named(plain, tmp_path):
+    picture(plain / "anomaly/hole/e.png")
+    for name in ("e_mask.png", "normal/a.png", "crack/d.png", "d.png"):
+        mask(plain / "ground_truth" / name)
+    said = get("my/tiles", plain, False, tmp_path / "root")
+    assert "3 files (ground_truth/crack/d.png, ground_truth/e_mask.png, ground_truth/normal/a.png): " in said[-1]
+    assert said[-1].endswith("a mask that fits no anomalous image, or several, not read")
+
+
+def test_every_file_is_read_or_counted_in_a_remark_with_the_reason(divided, tmp_path_factory):
+    for name in ("test/stray.png", "other/stray.png", "train/Good/0.png", "train/Good/1.webp", "normal/0.png"):
+        picture(divided / name)
+    (divided / "train/good/loop").symlink_to(divided)
+    (divided / "test/hole/lost.png").symlink_to("nowhere")
+    for name in (".git/1", ".git/2", "__MACOSX/._a.png", "train/good/Thumbs.db", "notes", "a.txt", "b.TXT", "a.heic"):
+        (divided / name).parent.mkdir(exist_ok=True)
+        (divided / name).write_text("no image")
+    picture(divided.parent / "tiles 2/train/good/0.png")
+    said = get("my/tiles", divided.parent, False, tmp_path_factory.mktemp("root"))
+    assert said == [
+        "test/cut/0.bmp: no mask; no pixel of it counts as a defect",
+        "4 files (tiles/.git/1, tiles/.git/2, tiles/__MACOSX/._a.png, ...): hidden, or left behind by a file manager, "
+        "not read",
+        "tiles/a.heic: no image by its name, not read",
+        "2 files (tiles/a.txt, tiles/b.TXT): no image by its name, not read",
+        "5 files (tiles/normal/0.png, tiles/other/stray.png, tiles/test/stray.png, ...): in no folder of the layout, "
+        "not read",
+        "tiles/notes: no image by its name, not read",
+        "tiles/test/hole/lost.png: a link to nothing, not read",
+        "tiles/train/good/loop: a link to a folder that it lies in, not read",
+        "tiles 2/train/good/0.png: outside tiles, which is the set, not read",
+    ]
+
+
+def test_links_to_folders_and_files_are_read_and_one_that_leads_back_ends(plain, tmp_path):
+    for number in range(3):
+        picture(tmp_path / f"elsewhere/dent/{number}.png")
+    (plain / "anomaly/dent").symlink_to(tmp_path / "elsewhere/dent")
+    (plain / "normal/d.png").symlink_to(tmp_path / "elsewhere/dent/0.png")
+    (plain / "normal/loop").symlink_to(plain / "normal")
+    table = folder.read(plain)
+    assert (table["defect"] == "dent").sum() == 3 and "normal/d.png" in set(table["id"]) and len(table) == 9
+
+
+@pytest.mark.parametrize(
+    "suffix", ["webp", "gif", "pgm", "ppm", "pbm", "jfif", "jpe", "jp2", "j2k", "qoi", "avif", "TIF"]
+)
+def test_an_image_is_read_whatever_still_picture_its_name_says(plain, suffix):
+    Image.new("RGB", (8, 8), (9, 8, 7)).save(plain / f"normal/z.{suffix}")
+    assert f"normal/z.{suffix}" in set(folder.read(plain)["id"])
+    assert load_image(plain / f"normal/z.{suffix}", 4).size == (4, 4)
+
+
+def test_byte_identical_files_and_missing_masks_are_remarked(divided):
     shutil.copy(divided / "train/good/0.png", divided / "test/good/copy.png")
     assert folder.remarks(divided, folder.read(divided)) == [
         "test/cut/0.bmp: no mask; no pixel of it counts as a defect",
-        "other/stray.png: in no folder of the layout, not read",
-        "test/stray.png: in no folder of the layout, not read",
         "byte-identical files: groups 1, surplus copies 1",
     ]
 

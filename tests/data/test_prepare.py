@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import random
 import shutil
 import signal
@@ -272,6 +273,57 @@ def test_an_image_of_more_than_8_bits_is_named_and_nothing_is_prepared(tiles, ro
         get("my/tiles", tiles, False, root)
 
 
+@pytest.mark.parametrize("name", [b"carriage\rreturn.png", b"caf\xe9.png", b"caf\xe9/0.png"])
+def test_a_name_that_no_table_holds_is_refused_in_a_line_and_nothing_is_prepared(tiles, root, name):
+    path = os.path.join(os.fsencode(tiles / "anomaly"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    Path(picture(tiles / "new.png")).rename(os.fsdecode(path))
+    with pytest.raises(Incomplete, match=r"(a carriage return|bytes that are no text) in its name") as caught:
+        get("my/tiles", tiles, False, root)
+    assert str(caught.value).isprintable() and not root.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["line\nbreak", "tab\t", "NA", " ", "a,b", "it's", 'q"', "|", "\u2028", "é", "e\u0301", "A", "a"]
+)
+def test_every_other_name_is_read_back_and_verified_as_it_is(tiles, root, name):
+    picture(tiles / f"anomaly/{name}/{name}.png")
+    get("my/tiles", tiles, False, root)
+    prepared = prepare("my/tiles", data_root=root)
+    assert f"anomaly/{name}/{name}.png" in set(prepared.table["id"]) and name in set(prepared.table["defect"])
+    assert verify(prepared) == []
+
+
+def test_two_names_that_are_one_to_the_file_system_do_not_overwrite_each_other(tiles, root):
+    with pytest.raises(FileExistsError):
+        intake.copy(["normal/0.png", "normal/0.png"], tiles, root)
+
+
+def test_a_file_that_is_not_read_is_named_in_a_line_whatever_its_name(tiles, root, capsys):
+    for name in (b"caf\xe9.txt", b"line\nbreak.csv"):
+        Path(os.fsdecode(os.path.join(os.fsencode(tiles), name))).write_text("no image")
+    assert main(["data", "prepare", "my/tiles", "--from", str(tiles), "--data-root", str(root)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == [f"{name}: no image by its name, not read" for name in (r"caf\udce9.txt", r"line\nbreak.csv")]
+
+
+def test_a_table_that_would_not_be_read_back_is_never_left(tiles, root, monkeypatch):
+    whole = intake.write_table
+    monkeypatch.setattr(intake, "write_table", lambda table, path: whole(table.assign(defect="other"), path))
+    with pytest.raises(Incomplete, match=r"anomaly/crack/0\.png.*not read back from an image table as it is"):
+        get("my/tiles", tiles, False, root)
+    assert not root.exists()
+
+
+def test_files_of_a_published_release_that_its_reader_passes_over_are_counted(carpet, root):
+    for name in ("train/good/002.jpg", "readme.txt", "validation/000.png"):
+        picture(carpet / "a.png").rename(carpet / "b.png")
+        (carpet / name).parent.mkdir(exist_ok=True)
+        (carpet / "b.png").rename(carpet / name)
+    said = get("mvtec/carpet", carpet, False, root)
+    assert [line.partition(":")[0] for line in said] == ["readme.txt", "train/good/002.jpg", "validation/000.png"]
+
+
 def test_a_fault_inside_an_archive_is_told_by_the_archive_and_the_name_within(carpet, root):
     (carpet / "train/good/001.png").write_bytes(b"")
     archive = Path(shutil.make_archive(str(carpet.parents[1] / "mvtec"), "zip", carpet.parents[1], "mvtec"))
@@ -440,7 +492,8 @@ def test_the_command_line_exits_with_1_for_other_counts_and_files_and_with_2_for
     at = ["--data-root", str(root)]
     assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet), *at]) == 1
     assert "train_normal 2, the card has 280" in capsys.readouterr().out
-    assert main(["data", "verify", "mvtec/carpet", *at]) == 0
+    assert main(["data", "verify", "mvtec/carpet", *at]) == 1  # as when it was prepared
+    assert "train_normal 2, the card has 280" in capsys.readouterr().out
     (root / "mvtec/carpet" / TABLE).write_text("")
     assert main(["data", "verify", "mvtec/carpet", *at]) == 1
     assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet / "train"), *at]) == 1

@@ -12,6 +12,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from devnetlib.data.layouts.arrays import open_npy
+from devnetlib.data.layouts.formats import still
+from devnetlib.data.layouts.listing import files_below, left_behind
 from devnetlib.data.manifests import COLUMNS
 from devnetlib.errors import Misuse
 
@@ -48,16 +50,18 @@ def find_root(folder: Path, whole: Callable[[Path], bool], expected: str) -> Pat
 def open_image(path: Path) -> Image.Image:
     """A decoded image in the mode of its file; of an array file (.npy) its first three channels, as RGB.
 
-    Raises Misuse that names the file when it is missing, damaged or too large to be meant.
+    Raises Misuse that names the file when it is missing, damaged, too large, or not one picture as `still` says.
     """
     try:
         if path.suffix == ".npy":
             return open_npy(path)
-        with Image.open(path) as image:
+        with still(path) as image:
             image.load()
             return image
-    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        told = " ".join(str(error).split())
+    except Misuse:
+        raise
+    except Exception as error:  # decoders raise whatever they like on a damaged file
+        told = " ".join(str(error).split()) or type(error).__name__
         raise Misuse(
             f"{path}: not a readable image ({told}); restore the file and run 'python -m devnetlib data verify'"
         ) from None
@@ -88,9 +92,13 @@ def alike(keys: Sequence[str]) -> list[tuple[int, int]]:
 
 def perceptual_hash(image: Image.Image, side: int = HASH_SIDE) -> np.ndarray:
     """`imagehash.phash` as bool (side * side,): the low frequencies of the grey image, each above their median or
-    not."""
+    not. Of values beyond 8 bits the range that there is counts, from the lowest to the highest."""
     import imagehash  # needed only where images are compared
 
+    if image.mode[0] in "IF":  # Pillow would cut them off at 255
+        values = np.nan_to_num(np.asarray(image).astype(float))
+        values = (values - values.min()) / (np.ptp(values) or 1)
+        image = Image.fromarray((255 * values).astype(np.uint8))
     return imagehash.phash(image, side).hash.ravel()
 
 
@@ -114,15 +122,11 @@ def joined(names: Sequence[str], pairs: Iterable[tuple[int, int]]) -> list[str]:
 
 
 def images_in(folder: Path, *suffixes: str) -> list[Path]:
-    """Files with one of the suffixes (in any capitals) anywhere below a folder, sorted by their path within it; what
-    file managers leave behind (names that begin with a dot, `__MACOSX`) is passed over."""
-    found = {}
-    for path in folder.rglob("*"):
-        inner = path.relative_to(folder)
-        left_behind = any(part.startswith(".") or part == "__MACOSX" for part in inner.parts)
-        if path.suffix.lower() in suffixes and not left_behind and path.is_file():
-            found[inner.as_posix()] = path
-    return [found[name] for name in sorted(found)]
+    """Files with one of the suffixes (in any capitals) anywhere below a folder, through links too, sorted by their path
+    within it; what is hidden or left behind by file managers is passed over."""
+    named = (path for path in files_below(folder) if path.suffix.lower() in suffixes) if folder.is_dir() else ()
+    found = {path.relative_to(folder): path for path in named if path.is_file()}
+    return [found[inner] for inner in sorted(found, key=Path.as_posix) if not left_behind(inner)]
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -131,15 +135,20 @@ def image_size(path: Path) -> tuple[int, int]:
     if path.suffix == ".npy":
         return open_image(path).size
     try:
-        with Image.open(path) as image:
+        with still(path) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Misuse:
+        raise
+    except Exception as error:  # as above
         raise Misuse(f"{path}: not a readable image ({error}); restore it from the release") from None
 
 
 def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
     """Rows as an image table, with the hash of every file (each read once, in parallel, with a progress bar), and one
-    `group` for all samples whose groups share a byte-identical file. Misuse where there is no row at all."""
+    `group` for all samples whose groups share a byte-identical file. Misuse where there is no row at all, and for a
+    name that an image table cannot hold."""
+    rows = list(rows)
+    check_names(rows, root)
     table = image_table(rows)
     if table.empty:
         raise Misuse(f"{root}: the folders of the release are there, but no image; unpack it again")
@@ -150,6 +159,15 @@ def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
     table["sha256"] = table["file"].map(hashes)
     table["group"] = joined(table["group"], alike(table["group"]) + alike(table["sha256"]))
     return table
+
+
+def check_names(rows: Iterable[dict[str, str]], root: Path) -> None:
+    """Misuse that names a file whose name would not be read back from a table of text as it was written."""
+    for row in rows:
+        for cell in row.values():
+            if "\r" in cell or cell.encode(errors="ignore").decode() != cell:
+                what = "a carriage return" if "\r" in cell else "bytes that are no text"
+                raise Misuse(f"{root}: {cell!a} has {what} in its name, which no image table holds; rename it")
 
 
 def near_copies_together(table: pd.DataFrame, root: Path, within: int) -> pd.DataFrame:

@@ -1,7 +1,11 @@
 """A folder of your own, prepared as `my/<name>`, in one of two forms.
 
-As MVTec AD:   train/good/*, test/good/*, test/<class>/*, and masks in ground_truth/<class>/ where there are any
-Two folders:   normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1
+As MVTec AD:   train/good/*, test/good/*, test/<class>/*; the mask of test/<class>/NNN is ground_truth/<class>/NNN_mask
+Two folders:   normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1; the mask of anomaly/<class>/NNN is
+               ground_truth/<class>/NNN_mask or ground_truth/NNN_mask
+
+A mask may be named NNN alone.
+Where there is no ground_truth, masks/ stands for it. Links are followed.
 """
 
 from collections.abc import Iterator
@@ -11,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from devnetlib.data.layouts.files import copies, find_root, finished, image_size, images_in
+from devnetlib.data.layouts.formats import SUFFIXES
 from devnetlib.data.manifests import OWN_READING
 from devnetlib.errors import Misuse
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-TRAINED, TESTED, MASKS = Path("train/good"), Path("test"), Path("ground_truth")
+TRAINED, TESTED, MASKS = Path("train/good"), Path("test"), (Path("ground_truth"), Path("masks"))
 NORMAL, ANOMALY = Path("normal"), Path("anomaly")
 EXPECTED = "train/good with test/good and test/<class>, or normal with anomaly"
 
@@ -61,26 +65,28 @@ def needed(root: Path, rows: list[dict[str, str]]) -> dict[str, bool]:
 
 
 def divided_rows(root: Path) -> Iterator[dict[str, str]]:
-    """The rows of the form of MVTec AD."""
-    masks = masks_of(root)
-    for path in (*images_in(root / TRAINED, *SUFFIXES), *images_in(root / TESTED, *SUFFIXES)):
+    """The rows of the form of MVTec AD; Misuse for a folder that is `good` in other letters, not a class."""
+    tested = [path for path in images_in(root / TESTED, *SUFFIXES) if len(path.relative_to(root / TESTED).parts) > 1]
+    for path in images_in(root / TRAINED, *SUFFIXES):
+        yield row(path.relative_to(root), "train", "")
+    masks = masks_of(root, TESTED, tested)
+    for path in tested:
         file = path.relative_to(root)
-        if file.parts[0] == "train":
-            yield row(file, "train", "")
-        elif len(file.parts) > 2:  # an image in test itself has no class: see the remarks
-            kind = file.parts[1]
-            yield row(file, "test", "" if kind == "good" else kind, masks.pop(file.with_suffix(""), ""))
-    for image, mask in masks.items():
-        raise Misuse(f"{root / mask}: a mask, but there is no anomalous image {image.as_posix()}; mend one of the two")
+        kind = file.parts[1]
+        if kind != "good" and kind.strip().lower() == "good":
+            raise Misuse(f"{root / TESTED / kind}: a class named as the normal images are, test/good; rename one")
+        yield row(file, "test", "" if kind == "good" else kind, masks.get(path, ""))
 
 
 def plain_rows(root: Path) -> Iterator[dict[str, str]]:
     """The rows of the form of two folders; a class is a folder in `anomaly`."""
     for path in images_in(root / NORMAL, *SUFFIXES):
         yield row(path.relative_to(root), "", "")
-    for path in images_in(root / ANOMALY, *SUFFIXES):
+    anomalous = images_in(root / ANOMALY, *SUFFIXES)
+    masks = masks_of(root, ANOMALY, anomalous)
+    for path in anomalous:
         file = path.relative_to(root)
-        yield row(file, "", file.parts[1] if len(file.parts) > 2 else "anomaly")
+        yield row(file, "", file.parts[1] if len(file.parts) > 2 else "anomaly", masks.get(path, ""))
 
 
 def row(file: Path, split: str, defect: str, mask: str = "") -> dict[str, str]:
@@ -90,23 +96,59 @@ def row(file: Path, split: str, defect: str, mask: str = "") -> dict[str, str]:
     return facts | {"label": str(int(defect != "")), "defect": defect, "mask": mask}
 
 
-def masks_of(root: Path) -> dict[Path, str]:
-    """Masks by their image's path without suffix: `ground_truth/<class>/NNN_mask.png`, or `NNN.png`.
+def mask_folder(root: Path) -> Path:
+    """The folder of the masks, whether it is there or not."""
+    return next((root / name for name in MASKS if (root / name).is_dir()), root / MASKS[0])
 
-    Raises Misuse for a second mask of one image, and for one of another size than its image.
+
+def masks_of(root: Path, part: Path, images: list[Path]) -> dict[Path, str]:
+    """Masks, as paths within the root, by the image of `part` that they fit. In the form of two folders a mask that
+    fits none or several is left out.
+
+    Raises Misuse for one in the form of MVTec AD, for a second mask of one image, for one of another size than its
+    image, and for a name that a list of masks cannot hold.
     """
     found: dict[Path, str] = {}
-    images = {path.relative_to(root).with_suffix(""): path for path in images_in(root / TESTED, *SUFFIXES)}
-    for path in images_in(root / MASKS, *SUFFIXES):
-        inner = path.relative_to(root / MASKS)
-        image = TESTED / inner.with_name(inner.stem.removesuffix("_mask"))
+    folder, named = mask_folder(root), by_name(root / part, images)
+    for path in images_in(folder, *SUFFIXES):
+        mask, fits = path.relative_to(root).as_posix(), fitting(path.relative_to(folder), part, named)
+        if len(fits) != 1 and part == ANOMALY:
+            continue  # told in the remarks
+        if len(fits) != 1:
+            image = (part / path.relative_to(folder)).with_name(path.stem.removesuffix("_mask")).as_posix()
+            several = f"it fits {' and '.join(image.relative_to(root).as_posix() for image in fits)}"
+            what = several if fits else f"there is no anomalous image {image} (NNN or NNN_mask is the mask of NNN)"
+            raise Misuse(f"{path}: a mask, but {what}; mend one of the two")
+        (image,) = fits
+        name = image.relative_to(root).as_posix()
         if image in found:
-            raise Misuse(f"{path}: a second mask of {image.as_posix()}, beside {found[image]}; keep one")
-        if image in images and image_size(path) != image_size(images[image]):
-            sizes = " x ".join(map(str, image_size(path))), " x ".join(map(str, image_size(images[image])))
-            raise Misuse(f"{path}: {sizes[0]} px, expected {sizes[1]} px as {image.as_posix()}; mend one of the two")
-        found[image] = path.relative_to(root).as_posix()
+            raise Misuse(f"{path}: a second mask of {name}, beside {found[image]}; keep one")
+        if "|" in mask:
+            raise Misuse(f"{path}: a mask with | in its path, which stands between the masks of an image; rename it")
+        if image_size(path) != image_size(image):
+            sizes = (" x ".join(map(str, image_size(each))) for each in (path, image))
+            raise Misuse("{}: {} px, expected {} px as {}; mend one of the two".format(path, *sizes, name))
+        found[image] = mask
     return found
+
+
+def by_name(folder: Path, images: list[Path]) -> dict[Path, list[Path]]:
+    """Images by their path within a folder, without suffix."""
+    named: dict[Path, list[Path]] = {}
+    for path in images:
+        named.setdefault(path.relative_to(folder).with_suffix(""), []).append(path)
+    return named
+
+
+def fitting(mask: Path, part: Path, named: dict[Path, list[Path]]) -> list[Path]:
+    """The images that a mask, by its path within its folder, may belong to: those of its name, with or without
+    `_mask`; of two folders, where its folder says no class, in any class."""
+    inner = mask.relative_to(part) if mask.is_relative_to(part) else mask
+    keys = {inner.with_suffix(""), inner.with_name(inner.stem.removesuffix("_mask"))}
+    fits = [image for key in sorted(keys) for image in named.get(key, [])]
+    if fits or part != ANOMALY or inner.parent != Path("."):
+        return fits
+    return [image for key, images in named.items() if Path(key.name) in keys for image in images]
 
 
 def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, Any]:
@@ -132,10 +174,13 @@ def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, A
 
 
 def remarks(root: Path, table: pd.DataFrame) -> list[str]:
-    """Anomalous images without a mask where others have one, images without a class, and byte-identical images."""
+    """Anomalous images without a mask where others have one, and byte-identical images."""
     bare = table.loc[(table["label"] == "1") & (table["mask"] == ""), "file"] if (table["mask"] != "").any() else []
-    said = [f"{file}: no mask; no pixel of it counts as a defect" for file in bare]
-    used = set(table["file"])
-    inner = [path.relative_to(root).as_posix() for path in images_in(root, *SUFFIXES)]
-    unread = [file for file in inner if file not in used and Path(file).parts[0] != MASKS.name]
-    return said + [f"{file}: in no folder of the layout, not read" for file in unread] + copies(table)
+    return [f"{file}: no mask; no pixel of it counts as a defect" for file in bare] + copies(table)
+
+
+def why_not_read(root: Path, path: Path) -> str:
+    """Why an image below the root, or beside it, is none of the set's."""
+    if path.is_relative_to(mask_folder(root)):
+        return "a mask that fits no anomalous image, or several"
+    return "in no folder of the layout" if path.is_relative_to(root) else f"outside {root.name}, which is the set"

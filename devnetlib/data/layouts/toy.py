@@ -16,7 +16,7 @@ import pandas as pd
 
 from devnetlib.data.layouts.files import image_table
 from devnetlib.data.toy import DEFECTS, toy_image
-from devnetlib.errors import Incomplete
+from devnetlib.errors import Incomplete, unwritable
 
 NORMALS, ANOMALIES = 120, 20  # images without a defect; with one, for each kind
 GOOD, MASKS = "good", "masks"  # folders
@@ -24,11 +24,15 @@ GOOD, MASKS = "good", "masks"  # folders
 
 def locate(data_root: Path) -> Path:
     """The folder of the toy's files; draws them first where they are not there. A half-written folder never bears
-    the name. Incomplete where a file is missing or is not what is drawn."""
+    the name. Incomplete where a file is missing or is not what is drawn, Unwritable where none can be written."""
     root = data_root / f"toy-{digest()}"
     if not root.is_dir():
         temporary = data_root / f"{root.name}.{os.getpid()}.tmp"
-        write(temporary)
+        try:
+            write(temporary)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise unwritable(root, error, "name another folder with --data-root or DEVNET_DATA") from None
         try:
             temporary.rename(root)
         except OSError:  # another process was faster
