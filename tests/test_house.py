@@ -20,7 +20,7 @@ PACKAGE = "devnetlib"
 
 # The rooms, from the ground up: a room imports from lower floors, from itself, and along the few doors named below.
 FLOORS = (
-    {"errors", "environment"},
+    {"errors", "environment", "writing"},
     {"deviation", "network", "saliency", "metrics", "pixel_metrics"},
     {"backbones", "embedded"},
     {"methods", "data"},
@@ -30,10 +30,11 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded"}
+READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded", "writing"}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
+    "writing": (set(), set()),
     "deviation": ({"torch", "numpy"}, set()),
     "network": ({"torch", "numpy"}, set()),
     "saliency": ({"torch", "numpy"}, set()),
