@@ -30,6 +30,7 @@ from devnetlib.data.manifests import (
     datasets,
     default_data_root,
     family,
+    in_reading,
     load_card,
     read_as,
     read_table,
@@ -57,9 +58,12 @@ class Prepared:
         return table_digest(self.table)
 
     @cached_property
-    def mask_digest(self) -> str:
-        """16 hex digits that name the content of the masks, of which the image table holds only the names."""
+    def mask_digest(self) -> str | None:
+        """16 hex digits that name the content of the masks, of which the image table holds only the names; None where
+        they are not at hand."""
         masks = sorted(mask for cell in set(self.table["mask"]) for mask in cell.split("|") if mask)
+        if not self.hashes.keys() >= set(masks):
+            return None
         return hashlib.sha256("".join(f"{mask} {self.hashes[mask]}\n" for mask in masks).encode()).hexdigest()[:16]
 
 
@@ -112,11 +116,31 @@ def at_hand(card: Card, data_root: Path, checked: bool) -> tuple[pd.DataFrame, P
         raise Misuse(f"{card.name} is not prepared in {data_root}: {how_to_get(card)}")
     facts = read_facts(place)
     if facts["folder"] and not Path(facts["folder"]).is_dir():
-        raise Incomplete(f"{card.name} was linked from {facts['folder']}, which is gone: {prepare_again(card)}")
+        raise Incomplete(f"{card.name} was linked from {facts['folder']}, which is gone: {prepare_again(card)} --link")
     root = Path(facts["folder"] or place / FILES)
     if checked:
         check_unchanged(card, root, facts)
     return read_table(place / TABLE), root, facts["sha256"]
+
+
+def known(dataset: str, reading: str | None, data_root: Path | None = None) -> Prepared | None:
+    """The images that scores of a data set must come from, by their table alone: the committed one, that of what a
+    layout draws, else that of what is prepared; None where there is none. Misuse for an unknown name or reading."""
+    data_root = data_root or default_data_root()
+    reading = in_reading(f"{dataset}:{reading or ''}")[1]
+    layout, committed, place = LAYOUTS[family(dataset)], MANIFESTS / f"{dataset}.csv", data_root / dataset
+    hashes: dict[str, str] = {}
+    with suppress(OSError, Incomplete):
+        hashes = read_facts(place)["sha256"]
+    if committed.exists():
+        table = read_table(committed)
+    elif hasattr(layout, "hashes"):
+        table, hashes = layout.read(place), layout.hashes()
+    elif hashes:
+        table = read_table(place / TABLE)
+    else:
+        return None
+    return Prepared(load_card(dataset, data_root), reading, rows_of(dataset, reading, table), place, hashes)
 
 
 def check_unchanged(card: Card, root: Path, facts: Mapping[str, Any]) -> None:

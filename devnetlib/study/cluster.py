@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devnetlib.data.prepare import prepare
+from devnetlib.data.prepare import known, prepare
 from devnetlib.errors import Incomplete, Misuse
 from devnetlib.study.execution import Machine, build_detector
 from devnetlib.study.grids import warm_caches
@@ -35,7 +35,7 @@ def ready(runs: list[Run], machine: Machine) -> dict[str, str]:
     for run in {run.weights: run for run in runs if run.weights not in ("none", "random")}.values():
         build_detector(run, machine)
     sets = dict.fromkeys((run.dataset, run.reading) for run in runs)
-    return {name: prepare(name, reading, machine.data_root).digest for name, reading in sets}
+    return {name: prepare(name, reading, machine.data_root, checked=True).digest for name, reading in sets}
 
 
 class Workers(Executor):
@@ -176,11 +176,14 @@ def check_workers(client: Any, scheduler: str, runs: list[Run], machine: Machine
         if differ := differences(kit(), found):
             raise Misuse(f"worker {address} has {differ}: {SAME}")
     answers = on_every_worker(client, ready, runs, machine)
-    first = next(iter(answers.values()), {})
+    here = {
+        run.dataset: images.digest for run in runs if (images := known(run.dataset, run.reading, machine.data_root))
+    }
+    first = next(iter(answers.values()), {}) | here  # what is stored is held against the images known here
     for address, digests in answers.items():
         for name, digest in digests.items():
             if digest != first[name]:
-                other = f"image table {digest} of {name}, others {first[name]}"
+                other = f"image table {digest} of {name}, {'here' if name in here else 'others'} {first[name]}"
                 raise Misuse(f"worker {address} has the {other}: prepare it again there")
     hosts: dict[str, list[str]] = {}
     for address in answers:

@@ -4,16 +4,16 @@
     <results>/partitions/<dataset>/<digest>.json    Partition
 
 Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that
-whatever bears a final name is whole.
+whatever bears a final name is whole. Only files that bear a key's name, in such a folder, are scores.
 """
 
 import hashlib
 import json
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,24 @@ from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
-from devnetlib.study.runs import Run
+from devnetlib.study.runs import PROFILES, Run, Training
+from devnetlib.writing import atomic_write
 
 REPOSITORY = Path(__file__).parents[2]
 YOURS = REPOSITORY / "results"
 # What of a run makes its partition; stored partitions name a contamination only where their protocol has one.
 AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split", "draw")
+SHUFFLED = {"shuffled"}  # the methods that are trained on the partition with shuffled labels
 PUBLISHED = REPOSITORY / "book" / "results"
+KEY = re.compile(r"\w+-[A-Za-z0-9._-]+-n\d+-split\d+-draw\d+-seed\d+-[0-9a-f]{12}")
+# What an origin holds, the first three always.
+ORIGIN = {"device": str, "precision": str, "image_table": str, "python": str, "torch": str, "numpy": str}
+ORIGIN |= {"threads": int, "seconds": float, "peak_mb": int, "side_by_side": int, "pixel_seconds": float}
+ORIGIN |= {"untrained_keys": list, "compiler": str, "masks": str}
 Metric = Callable[[ArrayLike, ArrayLike], float]  # of scores and labels
+
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class DamagedScores(ValueError):
@@ -73,6 +83,15 @@ class Scores:
         """The scores as float64 (N,)."""
         return np.asarray(self.score, dtype=np.float64)
 
+    def of_images(self, image_table: str, masks: str | None) -> "Scores | None":
+        """These scores, or None where they were made from images with another table than that of this digest; without
+        what they hold of pixels where the masks (None: not known) are others than those it was measured on."""
+        if self.origin["image_table"] != image_table:
+            return None
+        unnamed = "" if self.run.dataset.startswith("my/") else masks  # as measures of releases were stored at first
+        stale = self.pixels is not None and masks is not None and self.origin.get("masks", unnamed) != masks
+        return replace(self, pixels=None) if stale else self
+
     @cached_property
     def _measures(self) -> dict[Metric, float]:
         return {}
@@ -98,19 +117,13 @@ def partition_path(root: Path, dataset: str, digest: str) -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write compact JSON under a temporary name in the same folder, then rename; Unwritable, and the path as it was,
-    where that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write compact JSON, whole or not at all; Unwritable, and the path as it was, where that fails."""
+    text = json.dumps(content, separators=(",", ":")) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n")
-        temporary.replace(path)
+        atomic_write(path, lambda file: file.write_text(text))
     except OSError as error:
         mend = "make room, or name another folder with --results; what is stored stays, the same command goes on"
         raise unwritable(path, error, mend) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write(scores: Scores, partition: Partition, root: Path) -> Path:
@@ -126,17 +139,61 @@ def write(scores: Scores, partition: Partition, root: Path) -> Path:
 
 
 def read_partition(root: Path, dataset: str, digest: str) -> Partition:
-    """The partition of that digest; DamagedScores where it is missing or its content has another digest."""
+    """The partition of that digest; DamagedScores where it is missing, no partition, or its content has another
+    digest."""
     path = partition_path(root, dataset, digest)
     try:
         partition = Partition.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_partition(partition)
+    except UNREADABLE as error:
         raise DamagedScores(
             f"{path}: no readable partition ({error}); delete the scores that name it and run them again"
         ) from None
     if partition.digest != digest:
         raise DamagedScores(f"{path}: its content has the digest {partition.digest}; delete it and run again")
     return partition
+
+
+def check_partition(partition: Partition) -> None:
+    """ValueError unless it names each image once, and of every one tested the label, 0 or 1, and the defect."""
+    ids = (*partition.train, *partition.labelled, *partition.polluting, *partition.test)
+    if not isinstance(partition.made_of, dict) or not all(
+        isinstance(name, str) for name in (*ids, *partition.test_defect)
+    ):
+        raise ValueError("its names are no text")
+    if len(set(ids)) < len(ids):
+        raise ValueError("it names an image twice")
+    if not len(partition.test) == len(partition.test_label) == len(partition.test_defect):
+        raise ValueError("its columns differ in length")
+    if not all(type(label) is int and label in (0, 1) for label in partition.test_label):
+        raise ValueError("a label is neither 0 nor 1")
+
+
+def check_plain(stored: Run | Training) -> None:
+    """ValueError unless every number and word is of its kind, and no number is negative or infinite."""
+    for one in fields(stored):
+        value = getattr(stored, one.name)
+        if one.type in (str, int, float, bool) and type(value) is not one.type:
+            raise ValueError(f"{one.name} {value!r}, expected {one.type.__name__}")
+        if one.type in (int, float) and not 0 <= value < float("inf"):
+            raise ValueError(f"{one.name} {value!r}, expected a number from 0 on")
+
+
+def check_content(scores: Scores, values: list[Any]) -> None:
+    """ValueError unless run, origin and scores hold what they should, each of its kind."""
+    run, origin = scores.run, scores.origin
+    check_plain(run)
+    check_plain(run.training)
+    if not all(type(update) is int for update in run.training.decay_at):
+        raise ValueError(f"decay_at {run.training.decay_at!r}, expected numbers of updates")
+    if not all(type(value) in (str, int, float, bool) for value in run.options.values()):
+        raise ValueError(f"options {run.options!r}, expected plain values")
+    if not set(map(type, values)) <= {int, float}:
+        raise ValueError("a score is no number")
+    for number, (name, kind) in enumerate(ORIGIN.items()):
+        value = origin.get(name, None if number < 3 else kind())
+        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
+            raise ValueError(f"origin, {name}: {value!r}, expected {kind.__name__}")
 
 
 def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partition] = read_partition) -> Scores:
@@ -151,14 +208,19 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
             stored["origin"],
             stored.get("pixels"),
         )
+        check_content(scores, stored["score"])
         values, own_path = scores.values, scores_path(root, scores.run)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        partition_path(root, scores.run.dataset, scores.partition)
+    except UNREADABLE as error:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
+    if own_path != path and own_path.name == path.name:
+        raise DamagedScores(f"{path}: its place is {own_path}; move it there or delete it")
     if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
     partition = partitions(root, scores.run.dataset, scores.partition)
-    made_of = {"contamination": 0.0} | partition.made_of
-    if any(made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
+    made_of = {axis: getattr(scores.run, axis) for axis in AXES}
+    made_of |= {"treatment": "shuffled"} if scores.run.method in SHUFFLED else {}
+    if made_of != {"contamination": 0.0} | partition.made_of:
         raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
     labels = partition.labels
     if values.shape != labels.shape or not np.isfinite(values).all():
@@ -169,10 +231,31 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
 
 
 def stored_paths(root: Path) -> Iterator[Path]:
-    """All scores files under a results folder, sorted."""
-    folders = (folder for folder in root.glob("*") if folder.name != "partitions")
-    found = (path for folder in folders for path in folder.glob("**/*.json") if not path.name.startswith("."))
-    return iter(sorted(found))
+    """All scores files under a results folder, sorted: those that bear a key's name in the folder of a data set below
+    that of a profile."""
+    found = (path for name in PROFILES for depth in ("*", "*/*") for path in (root / name).glob(f"{depth}/*.json"))
+    return iter(sorted(path for path in found if KEY.fullmatch(path.stem) and not hidden(path, root)))
+
+
+def strangers(root: Path) -> list[Path]:
+    """All other JSON files under a results folder but the partitions, sorted; what is hidden is passed over."""
+    known = set(stored_paths(root))
+    found = (
+        Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(".json")
+    )
+    others = (path for path in found if path.relative_to(root).parts[0] != "partitions" and not hidden(path, root))
+    return sorted(path for path in others if path not in known)
+
+
+def hidden(path: Path, root: Path) -> bool:
+    """Whether the name of a file under a results folder, or of a folder around it, begins with a dot."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def told_of_strangers(paths: list[Path]) -> str:
+    """One line that names files which are no scores."""
+    named = ", ".join(map(str, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return f"{len(paths)} files among the scores are none by their names, passed over: {named}"
 
 
 def scores_digest(root: Path) -> str:
