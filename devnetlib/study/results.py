@@ -32,7 +32,7 @@ YOURS = REPOSITORY / "results"
 AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split", "draw")
 SHUFFLED = {"shuffled"}  # the methods that are trained on the partition with shuffled labels
 PUBLISHED = REPOSITORY / "book" / "results"
-KEY = re.compile(r"\w+-[A-Za-z0-9._-]+-n\d+-split\d+-draw\d+-seed\d+-[0-9a-f]{12}")
+KEY = re.compile(r"\w+-\S+-n\S+-split\S+-draw\S+-seed\S+-[0-9a-f]{12}")
 # What an origin holds, the first three always.
 ORIGIN = {"device": str, "precision": str, "image_table": str, "python": str, "torch": str, "numpy": str}
 ORIGIN |= {"threads": int, "seconds": float, "peak_mb": int, "side_by_side": int, "pixel_seconds": float}
@@ -194,6 +194,8 @@ def check_content(scores: Scores, values: list[Any]) -> None:
         value = origin.get(name, None if number < 3 else kind())
         if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
             raise ValueError(f"origin, {name}: {value!r}, expected {kind.__name__}")
+        if kind in (int, float) and not 0 <= value < float("inf"):
+            raise ValueError(f"origin, {name}: {value!r}, expected a number from 0 on")
 
 
 def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partition] = read_partition) -> Scores:

@@ -31,6 +31,7 @@ from devnetlib.study.results import (
 from devnetlib.study.runs import PROFILES, REVISION, Run
 
 METHODS = {row.method for question in QUESTIONS.values() for row in question.all_rows}
+COMPUTED = {"precision": ("fp32", "bf16"), "device": ("cpu", "cuda", "mps", "xpu")}
 WEIGHTS = re.compile(r"none|random|[0-9a-f]{16}")
 
 
@@ -61,8 +62,9 @@ class Verifier:
         for metric in (auroc, average_precision, f1_max):
             scores.measure(metric)
         check_pixels(scores)
-        if scores.origin["precision"] not in ("fp32", "bf16"):
-            raise DamagedScores(f"{run.key}: precision {scores.origin['precision']}, expected fp32 or bf16")
+        for name, valid in COMPUTED.items():
+            if scores.origin[name] not in valid:
+                raise DamagedScores(f"{run.key}: {name} {scores.origin[name]!r}, expected {' or '.join(valid)}")
         if (images := self.images(run.dataset, run.reading)) is None:
             return
         of_them = scores.of_images(images.digest, images.mask_digest)
