@@ -30,7 +30,9 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded", "writing"}
+READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded", "writing"} | {
+    "study.forms"
+}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
@@ -47,6 +49,7 @@ PROMISES = {
     "study.runs": ({"numpy"}, READING),
     "study.questions": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),
+    "study.forms": (set(), READING),
 }
 READ_BY_REPORT = {"study.runs", "study.results", "study.questions"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}

@@ -13,7 +13,7 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
-from devnetlib.study.runs import PROFILES, Run, Training
+from devnetlib.study.forms import check_content, check_partition
+from devnetlib.study.runs import PROFILES, Run
 from devnetlib.writing import atomic_write
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,10 +34,6 @@ AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split",
 SHUFFLED = {"shuffled"}  # the methods that are trained on the partition with shuffled labels
 PUBLISHED = REPOSITORY / "book" / "results"
 KEY = re.compile(r"\w+-\S+-n\S+-split\S+-draw\S+-seed\S+-[0-9a-f]{12}")
-# What an origin holds, the first three always.
-ORIGIN = {"device": str, "precision": str, "image_table": str, "python": str, "torch": str, "numpy": str}
-ORIGIN |= {"threads": int, "seconds": float, "peak_mb": int, "side_by_side": int, "pixel_seconds": float}
-ORIGIN |= {"untrained_keys": list, "compiler": str, "masks": str}
 Metric = Callable[[ArrayLike, ArrayLike], float]  # of scores and labels
 
 
@@ -154,50 +151,6 @@ def read_partition(root: Path, dataset: str, digest: str) -> Partition:
     return partition
 
 
-def check_partition(partition: Partition) -> None:
-    """ValueError unless it names each image once, and of every one tested the label, 0 or 1, and the defect."""
-    ids = (*partition.train, *partition.labelled, *partition.polluting, *partition.test)
-    if not isinstance(partition.made_of, dict) or not all(
-        isinstance(name, str) for name in (*ids, *partition.test_defect)
-    ):
-        raise ValueError("its names are no text")
-    if len(set(ids)) < len(ids):
-        raise ValueError("it names an image twice")
-    if not len(partition.test) == len(partition.test_label) == len(partition.test_defect):
-        raise ValueError("its columns differ in length")
-    if not all(type(label) is int and label in (0, 1) for label in partition.test_label):
-        raise ValueError("a label is neither 0 nor 1")
-
-
-def check_plain(stored: Run | Training) -> None:
-    """ValueError unless every number and word is of its kind, and no number is negative or infinite."""
-    for one in fields(stored):
-        value = getattr(stored, one.name)
-        if one.type in (str, int, float, bool) and type(value) is not one.type:
-            raise ValueError(f"{one.name} {value!r}, expected {one.type.__name__}")
-        if one.type in (int, float) and not 0 <= value < float("inf"):
-            raise ValueError(f"{one.name} {value!r}, expected a number from 0 on")
-
-
-def check_content(scores: Scores, values: list[Any]) -> None:
-    """ValueError unless run, origin and scores hold what they should, each of its kind."""
-    run, origin = scores.run, scores.origin
-    check_plain(run)
-    check_plain(run.training)
-    if not all(type(update) is int for update in run.training.decay_at):
-        raise ValueError(f"decay_at {run.training.decay_at!r}, expected numbers of updates")
-    if not all(type(value) in (str, int, float, bool) for value in run.options.values()):
-        raise ValueError(f"options {run.options!r}, expected plain values")
-    if not set(map(type, values)) <= {int, float}:
-        raise ValueError("a score is no number")
-    for number, (name, kind) in enumerate(ORIGIN.items()):
-        value = origin.get(name, None if number < 3 else kind())
-        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool):
-            raise ValueError(f"origin, {name}: {value!r}, expected {kind.__name__}")
-        if kind in (int, float) and not 0 <= value < float("inf"):
-            raise ValueError(f"origin, {name}: {value!r}, expected a number from 0 on")
-
-
 def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partition] = read_partition) -> Scores:
     """Read one scores file under the results folder `root`; DamagedScores unless it is whole and is what its name
     says. `partitions` gives the partition of a digest."""
@@ -210,9 +163,8 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
             stored["origin"],
             stored.get("pixels"),
         )
-        check_content(scores, stored["score"])
+        check_content(scores.run, stored)
         values, own_path = scores.values, scores_path(root, scores.run)
-        partition_path(root, scores.run.dataset, scores.partition)
     except UNREADABLE as error:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
     if own_path != path and own_path.name == path.name:

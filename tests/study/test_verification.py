@@ -80,7 +80,7 @@ def test_every_field_that_is_taken_away_or_is_of_another_kind_is_a_fault_of_its_
         else:
             inner[place[-1]] = value
         here = moved(path, content, tmp_path)
-        moves_nothing = place == ("training", "balanced") and value is True
+        moves_nothing = json.dumps(content) == json.dumps(whole)
         if place[-1] in ("torch", "numpy"):
             moves_nothing = value is None or isinstance(value, str)
         elif place[0] == "origin" and place[-1] in ("threads", "seconds", "peak_mb"):
