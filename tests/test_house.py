@@ -30,8 +30,15 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded", "writing"} | {
-    "study.forms"
+READING = {
+    "study.runs",
+    "study.results",
+    "study.forms",
+    "study.questions",
+    "data.splits",
+    "errors",
+    "embedded",
+    "writing",
 }
 PROMISES = {
     "errors": (set(), set()),

@@ -1,4 +1,4 @@
-"""What stored JSON must hold, each field of its kind: ValueError names what does not (standard library only).
+"""What stored JSON must hold, each field of its kind: ValueError names what does not.
 
 A field that is missing or of another kind may make a key, a table or a comparison say something else than was stored.
 """
