@@ -134,28 +134,31 @@ def check_pixels(scores: Scores) -> None:
         return
     pixels, anomalous = scores.pixels, scores.labels == 1
     try:
-        each = [one[measure] for one in pixels["maps"].values() for measure in ("auroc", "average_precision")]
-        counted = {int(h.normal.sum() + h.defect.sum()) for h in map(histograms_of, pixels["maps"].values())}
-        images = anomalous.sum() + pixels.get("normals", 0)
-        whole = {len(one) for one in each} <= {len(pixels["images"])} and all(anomalous[pixels["images"]])
-        whole = whole and counted <= {images * pixels.get("edge", 0) ** 2} and all(map(shares, each))
-        some = pixels["perturbed"]
+        places, maps, some = pixels["images"], list(pixels["maps"].values()), pixels["perturbed"]
+        each = [one[measure] for one in maps for measure in ("auroc", "average_precision")]
         moved = [one[measure] for one in some["maps"].values() for measure in ("deletion", "insertion")]
-        whole = whole and {len(one) for one in moved} <= {len(some["images"])} and all(map(shares, moved))
+        counted = {int(h.normal.sum() + h.defect.sum()) for h in map(histograms_of, maps)}
         whole = (
-            whole
-            and set(some["images"]) <= set(pixels["images"])
-            and len(set(pixels["images"])) == len(pixels["images"])
+            all(anomalous[places]) and len(set(places)) == len(places) and set(some["images"]) <= set(places),
+            {len(one) for one in each} <= {len(places)} and {len(one) for one in moved} <= {len(some["images"])},
+            counted <= {(anomalous.sum() + pixels.get("normals", 0)) * pixels.get("edge", 0) ** 2},
+            all(rising(one["edges"], len(one["normal"])) for one in maps),
+            all(map(shares, each)) and all(shares(one, missing=True) for one in moved),
         )
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise DamagedScores(
             f"{scores.run.key}: what it holds of pixels cannot be read ({error!r}); run it again"
         ) from None
-    if not whole:
+    if not all(whole):
         raise DamagedScores(f"{scores.run.key}: its maps were not counted over its own test images; run it again")
 
 
-def shares(values: list[float | None]) -> bool:
-    """Whether all values lie in [0, 1]; None stands for what cannot be measured."""
-    found = np.array([value for value in values if value is not None], dtype=float)
-    return bool(((found >= 0) & (found <= 1)).all())
+def shares(values: list[float | None], missing: bool = False) -> bool:
+    """Whether all values are numbers in [0, 1]; with `missing` None stands for what cannot be measured."""
+    found = [value for value in values if not (missing and value is None)]
+    return {type(value) for value in found} <= {int, float} and all(0 <= value <= 1 for value in found)
+
+
+def rising(edges: list[float], bins: int) -> bool:
+    """Whether finite edges lie between so many bins, each above the one before."""
+    return len(edges) == bins - 1 and bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())
