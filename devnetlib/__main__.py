@@ -349,17 +349,21 @@ def command_table(args: argparse.Namespace) -> int:
 def command_publish(args: argparse.Namespace) -> int:
     from devnetlib.study.publishing import publish
 
+    seen = []
+
     def keep(scores: Any) -> bool:
+        seen.append(scores)
         return args.dataset in (None, scores.run.dataset) and args.profile in (None, scores.run.profile)
 
     written = publish(args.results, keep=keep)
-    print(f"published {len(written)} runs to {PUBLISHED}")
+    reason = "" if written else f": none of the {len(seen)} in {args.results} is of that data set and profile"
+    print(f"published {len(written)} runs to {PUBLISHED}{reason if seen else f': {args.results} holds no scores'}")
     return int(not written)
 
 
 def command_verify(args: argparse.Namespace) -> int:
-    from devnetlib.study.results import scores_digest
-    from devnetlib.study.verification import faults
+    from devnetlib.study.results import scores_digest, strangers, told_of_strangers
+    from devnetlib.study.verification import Verifier, faults
 
     if not args.results.is_dir():
         raise Misuse(
@@ -369,9 +373,15 @@ def command_verify(args: argparse.Namespace) -> int:
     wrong = {str(path): fault for path, fault in checked if fault}
     sound = len(checked) - len(wrong)
     summary = f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition of their run"
-    digest = scores_digest(args.results)
-    told = "\n".join([*wrong.values(), summary, f"digest of all scores: {digest}"])
-    print(json.dumps({"checked": len(checked), "faults": wrong, "digest": digest}) if args.json else told)
+    digest, others = scores_digest(args.results), [path for path in strangers(args.results) if str(path) not in wrong]
+    remarks = [told_of_strangers(others)] if others else []
+    remarks += [
+        f"{count} files of {name}: its images are not at hand, so that only the files themselves were checked"
+        for name, count in Verifier(args.results).unknown_images().items()
+    ]
+    told = "\n".join([*wrong.values(), *remarks, summary, f"digest of all scores: {digest}"])
+    report = {"checked": len(checked), "faults": wrong, "remarks": remarks, "digest": digest}
+    print(json.dumps(report) if args.json else told)
     return int(bool(wrong) or not checked)
 
 

@@ -20,7 +20,7 @@ PACKAGE = "devnetlib"
 
 # The rooms, from the ground up: a room imports from lower floors, from itself, and along the few doors named below.
 FLOORS = (
-    {"errors", "environment"},
+    {"errors", "environment", "writing"},
     {"deviation", "network", "saliency", "metrics", "pixel_metrics"},
     {"backbones", "embedded"},
     {"methods", "data"},
@@ -30,10 +30,20 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded"}
+READING = {
+    "study.runs",
+    "study.results",
+    "study.forms",
+    "study.questions",
+    "data.splits",
+    "errors",
+    "embedded",
+    "writing",
+}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
+    "writing": (set(), set()),
     "deviation": ({"torch", "numpy"}, set()),
     "network": ({"torch", "numpy"}, set()),
     "saliency": ({"torch", "numpy"}, set()),
@@ -46,6 +56,7 @@ PROMISES = {
     "study.runs": ({"numpy"}, READING),
     "study.questions": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),
+    "study.forms": (set(), READING),
 }
 READ_BY_REPORT = {"study.runs", "study.results", "study.questions"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}

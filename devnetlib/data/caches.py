@@ -16,18 +16,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 import numpy as np
 from tqdm import tqdm
 
 from devnetlib.data.manifests import datasets, default_data_root, load_card
 from devnetlib.data.prepare import cache_folder, prepare, subsets_at_hand
-from devnetlib.errors import Incomplete, Misuse, unwritable
+from devnetlib.errors import Incomplete, Misuse, Unwritable, unwritable
+from devnetlib.writing import UNFINISHED, atomic_write, writer_lives
 
 SEAL = 4  # bytes at the end of a file: the CRC-32 of all before them, which readers of .npy files pass over
 CHUNK = 1 << 24
-UNFINISHED = ".tmp"
 
 
 def cached_array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -75,23 +74,20 @@ def write_whole(path: Path, array: np.ndarray) -> None:
 
 
 def write_file(path: Path, needed: int, write: Callable[[BinaryIO], None]) -> None:
-    """Have a file of `needed` bytes or more written and put its checksum behind them, under a temporary name, then
-    rename; Unwritable, and nothing is left behind, where that fails."""
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}{UNFINISHED}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    """Have a file of `needed` bytes or more written and put its checksum behind them, whole or not at all; Unwritable,
+    and nothing is left behind, where that fails."""
+
+    def sealed(temporary: Path) -> None:
         check_room(path, needed)
         with temporary.open("x+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)  # the system lets go of it when the process ends, however it ends
             write(stream)
             seal(stream)
-            temporary.replace(path)
+
+    try:
+        atomic_write(path, sealed)
     except OSError as error:
         mend = "make room ('python -m devnetlib cache clear'), or name another folder with --data-root"
         raise unwritable(path, error, mend) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def seal(stream: BinaryIO) -> None:
@@ -135,33 +131,37 @@ def entries(data_root: Path | None = None) -> list[Entry]:
     """Every file of the cache that can be told, by kind, data set and name; what a living process is making is not."""
     folder = cache_folder(data_root or default_data_root())
     owners = owners_of_tables(data_root) if folder.is_dir() else {}
-    found = [
-        entry
+    finished = [
+        entry_of(path, kind, owners)
         for kind, place in (("bank", "banks"), ("maps", "maps"), ("saliency", "saliency"))
-        for path in sorted((folder / place).rglob("*.npy*"))
-        if (entry := entry_of(path, kind, owners)) is not None
+        for path in (folder / place).rglob("*.npy")
     ]
-    return sorted(found, key=lambda entry: (entry.dataset or "", entry.kind, entry.path))
+    left = [entry_of(path, "unfinished", owners) for path in folder.rglob(f"*{UNFINISHED}") if not being_made(path)]
+    return sorted(finished + left, key=lambda entry: (entry.dataset or "", entry.kind, entry.path))
 
 
-def entry_of(path: Path, kind: str, owners: dict[str, str]) -> Entry | None:
-    """What is known of a cached file by its name; None for one that is being made."""
-    if path.suffix == UNFINISHED and being_made(path):
-        return None
-    digest, *depends_on = path.name.split(".npy")[0].split("-")
-    named = ", ".join([*depends_on, f"image table {digest}"])
-    return Entry(path, "unfinished" if path.suffix == UNFINISHED else kind, owners.get(digest), named)
+def entry_of(path: Path, kind: str, owners: dict[str, str]) -> Entry:
+    """What is known of a cached file by its name."""
+    digest, *depends_on = path.name.removeprefix(".").split(".npy")[0].split("-")
+    return Entry(path, kind, owners.get(digest), ", ".join([*depends_on, f"image table {digest}"]))
 
 
 def being_made(path: Path) -> bool:
-    """Whether a living process holds the file."""
+    """Whether a living process may still be writing an unfinished file: by the writer that its name tells or, where it
+    tells none, by its lock.
+
+    Earlier versions told no writer and locked what they wrote. Where locks are refused they could write nothing, so
+    that what lies there was left behind.
+    """
+    if (lives := writer_lives(path)) is not None:
+        return lives
     try:
-        with path.open("rb") as stream:
+        with path.open("r+b") as stream:  # some network file systems lock only what is open for writing
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return True
+    except OSError:  # gone meanwhile, or no locks here
+        return False
     return False
 
 
@@ -177,11 +177,18 @@ def owners_of_tables(data_root: Path | None) -> dict[str, str]:
 
 def clear(dataset: str | None = None, data_root: Path | None = None) -> dict[str, int]:
     """Remove what is cached of one data set, or all of it; how many files and bytes. It is made again when needed."""
-    removed = [entry for entry in entries(data_root) if dataset in (None, entry.dataset)]
-    total = sum(entry.path.stat().st_size for entry in removed)
-    for entry in removed:
-        entry.path.unlink()
-    return {"files": len(removed), "bytes": total}
+    removed = {"files": 0, "bytes": 0}
+    for entry in entries(data_root):
+        if dataset in (None, entry.dataset):
+            try:
+                size = entry.path.stat().st_size
+                entry.path.unlink()
+            except FileNotFoundError:  # another process was faster
+                continue
+            except OSError as error:
+                raise Unwritable(f"{entry.path}: not removed ({error.strerror}); remove it yourself") from None
+            removed = {"files": removed["files"] + 1, "bytes": removed["bytes"] + size}
+    return removed
 
 
 def lines(found: list[Entry]) -> Iterator[str]:

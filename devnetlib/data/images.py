@@ -13,9 +13,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from devnetlib.data.caches import cached_file, write_file
-from devnetlib.data.layouts.files import image_size, open_image
+from devnetlib.data.layouts.files import image_size, open_image, sha256
 from devnetlib.data.manifests import table_digest
-from devnetlib.errors import Misuse
+from devnetlib.errors import Incomplete, Misuse
 
 GREY_MODES = {"1", "L", "LA"}
 COLOUR_MODES = {"P", "RGB", "RGBA", "CMYK"}
@@ -64,8 +64,21 @@ def boxes_of(table: pd.DataFrame) -> list[Box | None]:
 
 def sizes_of(table: pd.DataFrame, root: Path) -> list[tuple[int, int]]:
     """For every row the (width, height) in pixels before it is resized: of its crop, else of its file."""
-    boxes = zip(boxes_of(table), table["file"], strict=True)
-    return [(box[2] - box[0], box[3] - box[1]) if box else image_size(root / file) for box, file in boxes]
+    boxes = zip(boxes_of(table), table["file"], table["sha256"], strict=True)
+    return [
+        (box[2] - box[0], box[3] - box[1]) if box else image_size(as_listed(root / file, expected))
+        for box, file, expected in boxes
+    ]
+
+
+def as_listed(path: Path, expected: str) -> Path:
+    """The path of a file that has the hash with which it is listed; Incomplete for any other."""
+    found = sha256(path) if path.is_file() else None
+    if found != expected:
+        what = "changed since it was prepared" if found else "gone since it was prepared"
+        mend = "put it back, or prepare the data set again: python -m devnetlib data prepare NAME --from FOLDER"
+        raise Incomplete(f"{path}: {what}; {mend}")
+    return path
 
 
 def decode(table: pd.DataFrame, root: Path, pixels: int, file: BinaryIO) -> None:
@@ -78,15 +91,20 @@ def decode(table: pd.DataFrame, root: Path, pixels: int, file: BinaryIO) -> None
 
 
 def decode_as(mode: str, table: pd.DataFrame, root: Path, pixels: int, file: BinaryIO) -> bool:
-    """Write the images as grey (L) or RGB ones; False as soon as one has a colour that the mode does not hold."""
+    """Write the images as grey (L) or RGB ones; False as soon as one has a colour that the mode does not hold.
+    Incomplete for a file that is not the one the table lists."""
     boxes, rows_of = boxes_of(table), table.reset_index(drop=True).groupby("file", sort=False).indices
+    hashes = dict(zip(table["file"], table["sha256"], strict=True))
+
+    def loaded_of(item: tuple[str, np.ndarray]) -> list[Image.Image]:
+        return load_crops(as_listed(root / item[0], hashes[item[0]]), [boxes[row] for row in item[1]], pixels)
+
     shape = (len(table), len(mode), pixels, pixels)  # a letter a channel
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     start, size = file.tell(), math.prod(shape[1:])
     with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(rows_of), **DECODING) as bar:
         for part in parts_of(list(rows_of.items()), AT_ONCE * (os.cpu_count() or 1)):
-            loaded = pool.map(lambda item: load_crops(root / item[0], [boxes[row] for row in item[1]], pixels), part)
-            for (_, rows), crops in zip(part, loaded, strict=True):
+            for (_, rows), crops in zip(part, pool.map(loaded_of, part), strict=True):
                 for row, crop in zip(rows, crops, strict=True):
                     if mode == "L" != crop.mode:
                         return False

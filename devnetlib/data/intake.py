@@ -45,6 +45,7 @@ from devnetlib.data.prepare import (
     how_to_get,
     one_set,
     rows_of,
+    state_of,
 )
 from devnetlib.errors import Incomplete, Misuse, in_a_line
 
@@ -196,6 +197,7 @@ def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[
 def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool) -> None:
     """Write all that a prepared data set is into a folder. Incomplete for a file that changed since it was listed."""
     files = sorted({*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))})
+    seen = {file: state_of(root / file) for file in files if link}  # before they are read
     hashes = copy(files, root, None if link else place / FILES)
     other = [file for file, listed in zip(table["file"], table["sha256"], strict=True) if hashes[file] != listed]
     if other:
@@ -207,6 +209,7 @@ def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool)
         (place / OWN_CARD).write_text(facts_text(card), encoding="utf-8")
     own = {path.name: sha256(path) for path in sorted(place.iterdir()) if path.is_file()}
     facts = {"folder": str(root.resolve()) if link else None, "sha256": hashes, "own": own}
+    facts["states"] = seen or {file: state_of(place / FILES / file) for file in files}
     (place / FACTS).write_text(facts_text(facts | {"digest": digest_of(facts)}), encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from devnetlib.data.images import Box, boxes_of, cut
+from devnetlib.data.images import Box, as_listed, boxes_of, cut
 from devnetlib.data.intake import masks_in
 from devnetlib.data.layouts.files import image_size, read_mask
 from devnetlib.data.prepare import Prepared
@@ -30,7 +30,7 @@ def mask_of(data: Prepared, file: str, cell: str, box: Box | None, pixels: int) 
     """The mask of one image, bool (pixels,pixels), from the cell of the column `mask`."""
     marked = np.zeros((pixels, pixels), bool)
     for name in masks_in(cell):
-        whole = Image.fromarray(read_mask(data.root / name, image_size(data.root / file)))
+        whole = Image.fromarray(read_mask(as_listed(data.root / name, data.hashes[name]), image_size(data.root / file)))
         part = cut(whole, box, data.root / name).resize((pixels, pixels), Image.Resampling.NEAREST)
         marked |= np.asarray(part)
     return marked

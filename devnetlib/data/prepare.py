@@ -9,11 +9,12 @@
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from devnetlib.data.manifests import (
     datasets,
     default_data_root,
     family,
+    in_reading,
     load_card,
     read_as,
     read_table,
@@ -55,22 +57,34 @@ class Prepared:
         """Of the image table, as `table_digest` gives it."""
         return table_digest(self.table)
 
+    @cached_property
+    def mask_digest(self) -> str | None:
+        """16 hex digits that name the content of the masks, of which the image table holds only the names; None where
+        they are not at hand."""
+        masks = sorted(mask for cell in set(self.table["mask"]) for mask in cell.split("|") if mask)
+        if not self.hashes.keys() >= set(masks):
+            return None
+        return hashlib.sha256("".join(f"{mask} {self.hashes[mask]}\n" for mask in masks).encode()).hexdigest()[:16]
+
 
 def cache_folder(data_root: Path) -> Path:
     """The folder of everything that can be made again: banks, maps and saliency maps."""
     return data_root / "cache"
 
 
-def prepare(dataset: str, reading: str | None = None, data_root: Path | None = None) -> Prepared:
+def prepare(
+    dataset: str, reading: str | None = None, data_root: Path | None = None, *, checked: bool = False
+) -> Prepared:
     """A data set that is at hand (making it where its layout can), in a reading.
 
     Raises Misuse for an unknown data set or reading, and for files that are not there, saying how to get them;
-    Incomplete for a table that is not as it was prepared.
+    Incomplete for a table that is not as it was prepared, for a linked folder that is gone and, where it is `checked`,
+    for the first file that is not as it was prepared: so asks whoever uses the images.
     """
     data_root = data_root or default_data_root()
     card = one_set(dataset, data_root)
     reading = card.reading(reading)
-    table, root, hashes = at_hand(card, data_root)
+    table, root, hashes = at_hand(card, data_root, checked)
     return Prepared(card, reading, rows_of(dataset, reading, table), root, hashes)
 
 
@@ -89,8 +103,8 @@ def rows_of(dataset: str, reading: str, table: pd.DataFrame) -> pd.DataFrame:
     return read_as(chosen(table))
 
 
-def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, str]]:
-    """The whole image table of a data set, the folder of its files, and their hashes."""
+def at_hand(card: Card, data_root: Path, checked: bool) -> tuple[pd.DataFrame, Path, dict[str, str]]:
+    """The whole image table of a data set, the folder of its files, and their hashes; `checked` as in `prepare`."""
     check_root(data_root)
     layout, committed = LAYOUTS[family(card.name)], MANIFESTS / f"{card.name}.csv"
     if hasattr(layout, "locate"):
@@ -102,7 +116,69 @@ def at_hand(card: Card, data_root: Path) -> tuple[pd.DataFrame, Path, dict[str, 
     if not (place / FACTS).is_file():
         raise Misuse(f"{card.name} is not prepared in {data_root}: {how_to_get(card)}")
     facts = read_facts(place)
-    return read_table(place / TABLE), Path(facts["folder"] or place / FILES), facts["sha256"]
+    if facts["folder"] and not Path(facts["folder"]).is_dir():
+        raise Incomplete(f"{card.name} was linked from {facts['folder']}, which is gone: {prepare_again(card)} --link")
+    root = Path(facts["folder"] or place / FILES)
+    if checked:
+        check_unchanged(card, root, facts)
+    return read_table(place / TABLE), root, facts["sha256"]
+
+
+def known(dataset: str, reading: str | None, data_root: Path | None = None) -> Prepared | None:
+    """The images that scores of a data set must come from, by their table alone: the committed one, that of what a
+    layout draws, else that of what is prepared; None where there is none. Misuse for an unknown name or reading."""
+    data_root = data_root or default_data_root()
+    reading = in_reading(f"{dataset}:{reading or ''}")[1]
+    layout, committed, place = LAYOUTS[family(dataset)], MANIFESTS / f"{dataset}.csv", data_root / dataset
+    hashes: dict[str, str] = {}
+    with suppress(OSError, Incomplete):
+        hashes = read_facts(place)["sha256"]
+    if committed.exists():
+        table = read_table(committed)
+    elif hasattr(layout, "hashes"):
+        table, hashes = layout.read(place), layout.hashes()
+    elif hashes:
+        table = read_table(place / TABLE)
+    else:
+        return None
+    return Prepared(load_card(dataset, data_root), reading, rows_of(dataset, reading, table), place, hashes)
+
+
+def check_unchanged(card: Card, root: Path, facts: Mapping[str, Any]) -> None:
+    """Incomplete for the first file of a prepared data set that is gone or has other content than when it was prepared.
+
+    Only a file whose size or times are others than recorded is read, once a process. Data sets that an earlier version
+    linked have no such record, and all their files are read.
+    """
+    seen, again = facts.get("states"), prepare_again(card, facts["folder"])
+    if seen is None and facts["folder"] is None:
+        return
+    for file, expected in facts["sha256"].items():
+        found = state_of(root / file)
+        if found != (seen or {}).get(file) and not (found and holds(root / file, tuple(found), expected)):
+            what = "changed since it was prepared" if found else "gone since it was prepared"
+            raise Incomplete(f"{root / file}: {what}; put it back, or prepare the data set again: {again}")
+
+
+def state_of(path: Path) -> list[int] | None:
+    """Size and times (of content, of entry) of a file, which change when it is written; None where it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+@cache
+def holds(path: Path, state: tuple[int, ...], expected: str) -> bool:
+    """Whether a file has this hash; found out once a process for each state of the file."""
+    return sha256(path) == expected
+
+
+def prepare_again(card: Card, folder: str | None = None) -> str:
+    """The command that prepares a data set again, with the folder that it is linked from."""
+    linked = f"{shlex.quote(folder)} --link" if folder else "FOLDER"
+    return f"python -m devnetlib data prepare {card.name} --from {linked}"
 
 
 def check_root(data_root: Path) -> None:

@@ -29,7 +29,7 @@ NOT_LOOKED_AT = min(WITHIN.values())  # of any other data set
 
 def take(dataset: str, reading: str | None = None, data_root: Path | None = None) -> Census:
     """The census of a data set that is at hand; Misuse where it is not. Shows progress."""
-    data = prepare(dataset, reading, data_root)
+    data = prepare(dataset, reading, data_root, checked=True)
     within, ids = WITHIN.get(dataset, NOT_LOOKED_AT), data.table["id"].tolist()
     near = [(ids[a], ids[b], bits) for a, b, bits in near_pairs(image_hashes(data), within)]
     return Census(

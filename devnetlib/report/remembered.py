@@ -24,6 +24,7 @@ from devnetlib.data import splits
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.study import results, runs
 from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, read_all, stored_paths
+from devnetlib.writing import atomic_write
 
 MEMORY = REPOSITORY / "book" / "_build" / "published.pickle"  # where git does not look
 READERS = (results, runs, splits, metrics)  # the modules whose classes and values are stored
@@ -72,7 +73,10 @@ def listing(folder: Path | str) -> Iterator[str]:
             if entry.is_dir():
                 yield from listing(entry.path)
             else:
-                found = entry.stat()
+                try:
+                    found = entry.stat()
+                except FileNotFoundError:  # a link that leads nowhere, as editors leave them, or gone meanwhile
+                    continue
                 yield f"{entry.path} {found.st_size} {found.st_mtime_ns}\n"
 
 
@@ -106,12 +110,6 @@ def digest_of(content: bytes) -> bytes:
 
 
 def write(state: bytes, found: list[Scores], memory: Path) -> None:
-    """Store what was read under a name of this process's own, then rename: several notebooks do so at once."""
-    memory.parent.mkdir(parents=True, exist_ok=True)
+    """Store what was read; several notebooks do so at once."""
     content = pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL)
-    temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(state + digest_of(content) + content)
-        temporary.replace(memory)
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic_write(memory, lambda file: file.write_bytes(state + digest_of(content) + content))

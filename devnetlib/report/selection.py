@@ -1,5 +1,6 @@
 """From a heap of scores to arrays: the runs of one row of a table, as (splits, draws)."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
+from devnetlib.data.prepare import known
 from devnetlib.errors import Misuse
 from devnetlib.metrics import auroc
 from devnetlib.report.remembered import recall, state_of
-from devnetlib.study.results import Metric, Scores, collect
+from devnetlib.study.results import PUBLISHED, Metric, Scores, collect, strangers, told_of_strangers
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
 Shelf = tuple[str, str, str, str, int, float]
+Images = tuple[tuple[tuple[str, str], tuple[str, str | None] | None], ...]
 IMAGENET = "4484c29594189ae1"  # how runs name torchvision's ResNet-18 up to stage 3
 WEIGHTS = {
     IMAGENET: "ImageNet (ResNet-18, layers 1-3)",
@@ -65,18 +68,52 @@ class Stored(tuple[Scores, ...]):
 
 @cache
 def published() -> Stored:
-    """All published scores."""
-    return Stored(recall())
+    """All published scores of the images that are known here."""
+    every = recall()
+    return _of_images(every, PUBLISHED, _known_images(every))
 
 
 def yours(root: Path) -> Stored:
-    """All scores that were made on this machine, read again where a file has changed."""
-    return _yours(root, state_of(root))
+    """All scores that were made on this machine of the images that are known here, read again where a file or a table
+    has changed. What is left out, and what cannot be held against images, is told once."""
+    state = state_of(root)
+    return _yours(root, state, _known_images(_collected(root, state)))
 
 
 @lru_cache(maxsize=1)
-def _yours(root: Path, state: bytes) -> Stored:
-    return Stored(collect(root))
+def _collected(root: Path, state: bytes) -> list[Scores]:
+    if others := strangers(root):
+        print(told_of_strangers(others), file=sys.stderr)
+    return collect(root)
+
+
+@lru_cache(maxsize=1)
+def _yours(root: Path, state: bytes, images: Images) -> Stored:
+    return _of_images(_collected(root, state), root, images)
+
+
+def _known_images(every: Iterable[Scores]) -> Images:
+    """The digests of image table and masks of each data set and reading, None where they are not known here."""
+    names = sorted({(scores.run.dataset, scores.run.reading) for scores in every})
+    found = ((name, known(*name)) for name in names)
+    return tuple((name, images and (images.digest, images.mask_digest)) for name, images in found)
+
+
+def _of_images(every: Iterable[Scores], root: Path, images: Images) -> Stored:
+    """Those of the scores that are of these images, and those whose images are not known."""
+    digests, kept, others = dict(images), [], Counter()
+    for scores in every:
+        name = scores.run.dataset, scores.run.reading
+        if (found := scores.of_images(*digests[name]) if digests[name] else scores) is None:
+            others[name] += 1
+        else:
+            kept.append(found)
+    for (dataset, reading), count in others.items():
+        told = f"runs of other images than those of its table: {count}, left out; execute them again"
+        print(f"{root}: {dataset} ({reading}): {told}", file=sys.stderr)
+    for dataset, reading in (name for name, digest in images if digest is None):
+        print(f"{root}: {dataset} ({reading}) is not at hand, so that its images are not checked", file=sys.stderr)
+    return Stored(kept)
 
 
 def shown(request: Any) -> Stored:

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from devnetlib.errors import unwritable
 from devnetlib.study.precision import machine_name
 from devnetlib.study.results import REPOSITORY
+from devnetlib.writing import atomic_write
 
 RECORDS = REPOSITORY / "book" / "bench"
 
@@ -19,8 +21,10 @@ def record_name(record: Mapping[str, Any]) -> str:
 def keep(record: Mapping[str, Any], folder: Path = RECORDS) -> Path:
     """Write a record under its name, for the book."""
     path = folder / record_name(record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rounded(record), indent=1) + "\n")
+    try:
+        atomic_write(path, lambda file: file.write_text(json.dumps(rounded(record), indent=1) + "\n"))
+    except OSError as error:
+        raise unwritable(path, error, "make room; the record is printed above") from None
     return path
 
 

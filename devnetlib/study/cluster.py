@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devnetlib.data.prepare import prepare
+from devnetlib.data.prepare import known, prepare
 from devnetlib.errors import Incomplete, Misuse
 from devnetlib.study.execution import Machine, build_detector
 from devnetlib.study.grids import warm_caches
@@ -34,8 +34,10 @@ def ready(runs: list[Run], machine: Machine) -> dict[str, str]:
     machine.torch_device()
     for run in {run.weights: run for run in runs if run.weights not in ("none", "random")}.values():
         build_detector(run, machine)
-    sets = dict.fromkeys((run.dataset, run.reading) for run in runs)
-    return {name: prepare(name, reading, machine.data_root).digest for name, reading in sets}
+    return {
+        f"{name} ({reading})": prepare(name, reading, machine.data_root, checked=True).digest
+        for name, reading in dict.fromkeys((run.dataset, run.reading) for run in runs)
+    }
 
 
 class Workers(Executor):
@@ -176,11 +178,14 @@ def check_workers(client: Any, scheduler: str, runs: list[Run], machine: Machine
         if differ := differences(kit(), found):
             raise Misuse(f"worker {address} has {differ}: {SAME}")
     answers = on_every_worker(client, ready, runs, machine)
-    first = next(iter(answers.values()), {})
+    sets = dict.fromkeys((run.dataset, run.reading) for run in runs)
+    tables = {f"{name} ({reading})": known(name, reading, machine.data_root) for name, reading in sets}
+    here = {name: images.digest for name, images in tables.items() if images is not None}
+    first = next(iter(answers.values()), {}) | here  # what is stored is held against the images known here
     for address, digests in answers.items():
         for name, digest in digests.items():
             if digest != first[name]:
-                other = f"image table {digest} of {name}, others {first[name]}"
+                other = f"image table {digest} of {name}, {'here' if name in here else 'others'} {first[name]}"
                 raise Misuse(f"worker {address} has the {other}: prepare it again there")
     hosts: dict[str, list[str]] = {}
     for address in answers:

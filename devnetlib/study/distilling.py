@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from devnetlib.data.distillation_images import Varied, held_out, plain
 from devnetlib.embedded.network import NarrowResNet18
 from devnetlib.network import ResNet18
 from devnetlib.study.narrowing import narrow
+from devnetlib.writing import atomic_write
 
 CPU = torch.device("cpu")
 EVALUATION_BATCH = 16
@@ -211,15 +211,9 @@ def distil(
 
 def keep(work: Distillation, path: Path) -> None:
     """Write the state, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     metadata = {"update": str(work.update), "seconds": f"{work.seconds:.1f}", "recipe": described(work)}
     tensors = {key: tensor.contiguous() for key, tensor in work.state().items()}
-    try:
-        save_file(tensors, temporary, metadata)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic_write(path, lambda file: save_file(tensors, file, metadata))
 
 
 def resume(work: Distillation, path: Path) -> None:

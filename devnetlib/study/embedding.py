@@ -18,6 +18,7 @@ from devnetlib.errors import Misuse
 from devnetlib.network import ResNet18
 from devnetlib.study.distilling import Distillation, Recipe, distil
 from devnetlib.study.weights import Weights, load_backbone, load_weights
+from devnetlib.writing import atomic_write
 
 COMMAND = "python -m devnetlib distil"
 DIGITS = 4
@@ -62,17 +63,9 @@ def write_trunk(work: Distillation, teacher: str, ids: list[str], folder: Path) 
     work.average.load_state_dict({key: value.float() for key, value in tensors.items()})  # errors are of what is kept
     content = save(tensors)
     text = json.dumps(card_of(work, teacher, ids, content, tensors), indent=1, ensure_ascii=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    put(folder / embedded.TRUNK, content)
-    put(folder / embedded.CARD, text.encode())
+    atomic_write(folder / embedded.TRUNK, lambda file: file.write_bytes(content))
+    atomic_write(folder / embedded.CARD, lambda file: file.write_bytes(text.encode()))
     return json.loads(text)
-
-
-def put(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def card_of(

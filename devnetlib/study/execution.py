@@ -113,7 +113,7 @@ def execute(
     threads = pin_threads(run, machine)
     precision = precision_of(run, machine.precision, machine.torch_device(), machine.cache)
     compiler = compiler_of(run, machine.compiler, machine.torch_device())
-    data = prepare(run.dataset, run.reading, machine.data_root)
+    data = prepare(run.dataset, run.reading, machine.data_root, checked=True)
     partition = partition_of(run, data)
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)
     rows = row_numbers(data, partition)

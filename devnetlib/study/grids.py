@@ -2,19 +2,19 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from devnetlib.data.images import image_bank
-from devnetlib.data.prepare import prepare
-from devnetlib.errors import Misuse
+from devnetlib.data.prepare import Prepared, known, prepare
+from devnetlib.errors import Incomplete, Misuse
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
@@ -33,7 +33,7 @@ class Failure:
     error: Exception
 
     def __str__(self) -> str:
-        kind = "" if isinstance(self.error, Misuse) else f"{type(self.error).__name__}: "
+        kind = "" if isinstance(self.error, Misuse | Incomplete) else f"{type(self.error).__name__}: "
         return f"{self.run.key}: {kind}{self.error}{self.mend}"
 
     @property
@@ -57,14 +57,14 @@ def execute_all(
     """Execute every run that `results` does not hold yet, one progress bar for all; each is stored the moment it is
     done.
 
-    A damaged file is named and its run executed again. A failing run is reported and the others go on. `executor` may
-    be any `concurrent.futures` executor; without one the runs follow one another here. With `pixels` every run is
-    explained, too, and what is stored without them counts as missing. Returns the scores, in the order of `runs`, and
-    the failures.
+    A damaged file is named and its run executed again, as is one whose images are not those at hand. A failing run is
+    reported and the others go on. `executor` may be any `concurrent.futures` executor; without one the runs follow one
+    another here. With `pixels` every run is explained, too, and what is stored without them counts as missing. Returns
+    the scores, in the order of `runs`, and the failures.
     """
     wanted = list(dict.fromkeys(runs))
     check_writable(results)
-    done = {run: scores for run in wanted if (scores := read_back(run, results, pixels)) is not None}
+    done = held(wanted, results, machine, pixels, partial(tqdm.write, file=sys.stderr))
     for scores in done.values():
         on_done(scores)
     failures = []
@@ -84,14 +84,19 @@ def execute_all(
 def warm_caches(runs: Iterable[Run], results: Path, machine: Machine) -> None:
     """Make the banks and maps that the missing runs need, before several processes would each make them."""
     needed: dict[Hashable, dict[str, Run]] = {}
+    runs = list(runs)
+    there = held(runs, results, machine)
     for run in runs:
-        if not stored.scores_path(results, run).exists() and not isinstance(CONTROLS.get(run.method), Probe):
+        if run not in there and not isinstance(CONTROLS.get(run.method), Probe):
             rows = needed.setdefault((run.dataset, run.reading, run.training.pixels, run.weights), {})
             rows.setdefault(run.row, run)
     for rows in needed.values():
         first, *_ = rows.values()
-        data = prepare(first.dataset, first.reading, machine.data_root)
-        bank = image_bank(data.table, data.root, first.training.pixels, machine.cache)
+        try:
+            data = prepare(first.dataset, first.reading, machine.data_root, checked=True)
+            bank = image_bank(data.table, data.root, first.training.pixels, machine.cache)
+        except (Misuse, Incomplete):  # every one of its runs will say so; the others go on
+            continue
         warm_maps([run for run in rows.values() if run.training.trains == "head"], data, bank, machine)
 
 
@@ -128,27 +133,57 @@ def execute_group(group: list[Run], machine: Machine, pixels: bool = False) -> l
     return [outcome for run in group for outcome in execute_group([run], machine, pixels)]
 
 
-def is_stored(run: Run, results: Path, pixels: bool = False) -> bool:
-    """Whether there is a scores file of a run; with `pixels` one that is whole and holds them."""
-    if not pixels:
-        return stored.scores_path(results, run).exists()
-    with suppress(stored.DamagedScores):
-        return stored.read(stored.scores_path(results, run), results).pixels is not None
-    return False
+def is_stored(run: Run, results: Path, pixels: bool = False, machine: Machine = HERE) -> bool:
+    """Whether a scores file of a run counts, as in `held`."""
+    return run in held([run], results, machine, pixels)
 
 
-def read_back(run: Run, results: Path, pixels: bool = False) -> Scores | None:
-    """Stored scores of a run; None where there are none, none of `pixels` where these are asked for, or the file is
-    damaged, which is said."""
-    path = stored.scores_path(results, run)
-    if not path.exists():
-        return None
+def held(
+    runs: Iterable[Run],
+    results: Path,
+    machine: Machine,
+    pixels: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> dict[Run, Scores]:
+    """The stored scores that count, by run: whole, of the images that are at hand, and with `pixels` those that hold
+    them, of the masks at hand. What is damaged is told, and how many runs of a data set are of other images.
+
+    Nothing counts of a data set whose images are not as they were prepared. Where there are none, their table is held
+    against the one that is known.
+    """
+    partitions, images = cache(stored.read_partition), cache(partial(images_of, machine.data_root))
+    found: dict[Run, Scores] = {}
+    of_others: Counter[str] = Counter()
+    for run in runs:
+        if not (path := stored.scores_path(results, run)).exists():
+            continue
+        try:
+            scores = stored.read(path, results, partitions)
+        except stored.DamagedScores as error:
+            tell(f"{error}\nexecuting {run.key} again")
+            continue
+        data = images(run.dataset, run.reading)
+        kept = (
+            scores if data is None else isinstance(data, Prepared) and scores.of_images(data.digest, data.mask_digest)
+        )
+        if kept is None:
+            of_others[f"{run.dataset} ({run.reading})"] += 1
+        elif kept and (kept.pixels is not None or not pixels):
+            found[run] = kept
+    for name, count in of_others.items():
+        tell(f"{name}: stored runs of other images than those at hand: {count}, executed again")
+    return found
+
+
+def images_of(data_root: Path | None, dataset: str, reading: str) -> Prepared | Incomplete | None:
+    """The images at hand, else those that are known by their table, None where neither are; the error where they are
+    not as they were prepared."""
     try:
-        scores = stored.read(path, results)
-        return scores if scores.pixels is not None or not pixels else None
-    except stored.DamagedScores as error:
-        tqdm.write(f"{error}\nexecuting {run.key} again", file=sys.stderr)
-        return None
+        return prepare(dataset, reading, data_root, checked=True)
+    except Incomplete as error:
+        return error
+    except Misuse:  # not at hand
+        return known(dataset, reading, data_root)
 
 
 def check_writable(results: Path) -> None:

@@ -43,7 +43,9 @@ def with_pixels(scores: Scores, trained: Trained) -> Scores:
     started = time.perf_counter()
     pixels = measured(scores, trained)
     seconds = round(time.perf_counter() - started, 2)
-    return replace(scores, pixels=pixels, origin=scores.origin | {"pixel_seconds": seconds})
+    return replace(
+        scores, pixels=pixels, origin=scores.origin | {"pixel_seconds": seconds, "masks": trained.data.mask_digest}
+    )
 
 
 def measured(scores: Scores, trained: Trained) -> dict[str, Any]:

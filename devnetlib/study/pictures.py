@@ -36,7 +36,7 @@ class Pictures:
 def pictures(run: Run, places: Sequence[int], machine: Machine = HERE) -> Pictures:
     """The anomalous images at these places of a run's test list, with its gradient maps: those that were kept when it
     was explained here, else drawn by executing it, and kept, too."""
-    data = prepare(run.dataset, run.reading, machine.data_root)
+    data = prepare(run.dataset, run.reading, machine.data_root, checked=True)
     partition = partition_of(run, data)
     rows = row_numbers(data, partition)["test"][list(places)]
     bank = image_bank(data.table, data.root, run.training.pixels, machine.cache)

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,7 @@ from torch import nn
 from devnetlib.errors import Misuse, unknown
 from devnetlib.network import ResNet18
 from devnetlib.study.runs import Run
+from devnetlib.writing import atomic_write
 
 PRECISIONS = ("fp32", "bf16", "auto")
 FINE_TUNED = ("laptop", "released")  # the profiles for which another precision than fp32 may be asked
@@ -51,8 +53,8 @@ def faster(device: torch.device, cache_folder: Path) -> str:
     seconds = kept(path)
     if seconds is None:
         seconds = {precision: step_seconds(device, precision) for precision in ("fp32", "bf16")}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(seconds) + "\n")
+        with suppress(OSError):  # where nothing can be kept, the next process probes again
+            atomic_write(path, lambda file: file.write_text(json.dumps(seconds) + "\n"))
     return min(seconds, key=seconds.__getitem__)
 
 

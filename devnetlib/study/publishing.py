@@ -1,25 +1,38 @@
 """Publish: copy scores from yours to the published ones, whole and checked."""
 
 from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
 
-from devnetlib.study.results import PUBLISHED, Scores, collect, read_partition, write
-from devnetlib.study.verification import check, drawn_again
+from devnetlib.study.results import PUBLISHED, DamagedScores, Scores, collect, write
+from devnetlib.study.verification import Verifier
 
 
 def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], bool] = lambda scores: True) -> list[Path]:
     """Copy all scores of `source` that `keep` accepts into `target`; returns the paths written.
 
-    Raises ValueError for the first one that does not pass `verification.check`, that a processor computed in half
-    precision, or that was compiled: nothing is written then.
+    Raises DamagedScores for the first one that does not pass `Verifier.check`, whose images are not known here, that a
+    processor computed in half precision, or that was compiled: nothing is written then. Each file is written whole or
+    not at all; where the disk fails midway (Unwritable), those before it are there, and the same call goes on.
     """
-    stored, draws = cache(partial(read_partition, source)), cache(drawn_again)
+    verifier = Verifier(source)
     chosen = [scores for scores in collect(source) if keep(scores)]
     for scores in chosen:
-        if scores.origin["device"] == "cpu" and scores.origin["precision"] != "fp32":
-            raise ValueError(f"{scores.run.key}: computed in half precision; execute it in fp32 to publish it")
-        if "compiler" in scores.origin:
-            raise ValueError(f"{scores.run.key}: computed by a compiled backbone; execute it without --compile")
-        check(scores, stored(scores.run.dataset, scores.partition), draws)
-    return [write(scores, stored(scores.run.dataset, scores.partition), target) for scores in chosen]
+        try:
+            check(scores, verifier)
+        except DamagedScores:
+            raise
+        except ValueError as error:
+            raise DamagedScores(f"{scores.run.key}: {error}") from None
+    return [write(scores, verifier.partition(scores.run.dataset, scores.partition), target) for scores in chosen]
+
+
+def check(scores: Scores, verifier: Verifier) -> None:
+    """ValueError for scores that are not to be published."""
+    verifier.check(scores)
+    run = scores.run
+    if verifier.images(run.dataset, run.reading) is None:
+        raise DamagedScores(f"{run.key}: no image table of {run.dataset} is known here to hold it against; prepare it")
+    if scores.origin["device"] == "cpu" and scores.origin["precision"] != "fp32":
+        raise DamagedScores(f"{run.key}: computed in half precision; execute it in fp32 to publish it")
+    if "compiler" in scores.origin:
+        raise DamagedScores(f"{run.key}: computed by a compiled backbone; execute it without --compile")

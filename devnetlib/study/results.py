@@ -4,15 +4,15 @@
     <results>/partitions/<dataset>/<digest>.json    Partition
 
 Metrics are never stored; they are computed on reading. Files are written to a temporary name and renamed, so that
-whatever bears a final name is whole.
+whatever bears a final name is whole. Only files that bear a key's name, in such a folder, are scores.
 """
 
 import hashlib
 import json
 import os
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -23,14 +23,21 @@ from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
-from devnetlib.study.runs import Run
+from devnetlib.study.forms import check_content, check_partition
+from devnetlib.study.runs import PROFILES, Run
+from devnetlib.writing import atomic_write
 
 REPOSITORY = Path(__file__).parents[2]
 YOURS = REPOSITORY / "results"
 # What of a run makes its partition; stored partitions name a contamination only where their protocol has one.
 AXES = ("dataset", "reading", "protocol", "anomalies", "contamination", "split", "draw")
+SHUFFLED = {"shuffled"}  # the methods that are trained on the partition with shuffled labels
 PUBLISHED = REPOSITORY / "book" / "results"
+KEY = re.compile(r"\w+-\S+-n\S+-split\S+-draw\S+-seed\S+-[0-9a-f]{12}")
 Metric = Callable[[ArrayLike, ArrayLike], float]  # of scores and labels
+
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class DamagedScores(ValueError):
@@ -73,6 +80,15 @@ class Scores:
         """The scores as float64 (N,)."""
         return np.asarray(self.score, dtype=np.float64)
 
+    def of_images(self, image_table: str, masks: str | None) -> "Scores | None":
+        """These scores, or None where they were made from images with another table than that of this digest; without
+        what they hold of pixels where the masks (None: not known) are others than those it was measured on."""
+        if self.origin["image_table"] != image_table:
+            return None
+        unnamed = "" if self.run.dataset.startswith("my/") else masks  # as measures of releases were stored at first
+        stale = self.pixels is not None and masks is not None and self.origin.get("masks", unnamed) != masks
+        return replace(self, pixels=None) if stale else self
+
     @cached_property
     def _measures(self) -> dict[Metric, float]:
         return {}
@@ -98,19 +114,13 @@ def partition_path(root: Path, dataset: str, digest: str) -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write compact JSON under a temporary name in the same folder, then rename; Unwritable, and the path as it was,
-    where that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write compact JSON, whole or not at all; Unwritable, and the path as it was, where that fails."""
+    text = json.dumps(content, separators=(",", ":")) + "\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, separators=(",", ":")) + "\n")
-        temporary.replace(path)
+        atomic_write(path, lambda file: file.write_text(text))
     except OSError as error:
         mend = "make room, or name another folder with --results; what is stored stays, the same command goes on"
         raise unwritable(path, error, mend) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write(scores: Scores, partition: Partition, root: Path) -> Path:
@@ -126,11 +136,13 @@ def write(scores: Scores, partition: Partition, root: Path) -> Path:
 
 
 def read_partition(root: Path, dataset: str, digest: str) -> Partition:
-    """The partition of that digest; DamagedScores where it is missing or its content has another digest."""
+    """The partition of that digest; DamagedScores where it is missing, no partition, or its content has another
+    digest."""
     path = partition_path(root, dataset, digest)
     try:
         partition = Partition.from_json(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_partition(partition)
+    except UNREADABLE as error:
         raise DamagedScores(
             f"{path}: no readable partition ({error}); delete the scores that name it and run them again"
         ) from None
@@ -151,14 +163,18 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
             stored["origin"],
             stored.get("pixels"),
         )
+        check_content(scores.run, stored)
         values, own_path = scores.values, scores_path(root, scores.run)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise DamagedScores(f"{path}: not a whole scores file ({error}); delete it and run it again") from None
+    if own_path != path and own_path.name == path.name:
+        raise DamagedScores(f"{path}: its place is {own_path}; move it there or delete it")
     if own_path != path:
         raise DamagedScores(f"{path}: its content belongs to {scores.run.key}; delete it and run it again")
     partition = partitions(root, scores.run.dataset, scores.partition)
-    made_of = {"contamination": 0.0} | partition.made_of
-    if any(made_of.get(axis) != getattr(scores.run, axis) for axis in AXES):
+    made_of = {axis: getattr(scores.run, axis) for axis in AXES}
+    made_of |= {"treatment": "shuffled"} if scores.run.method in SHUFFLED else {}
+    if made_of != {"contamination": 0.0} | partition.made_of:
         raise DamagedScores(f"{path}: its partition {scores.partition} is another run's; delete it and run it again")
     labels = partition.labels
     if values.shape != labels.shape or not np.isfinite(values).all():
@@ -169,10 +185,31 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
 
 
 def stored_paths(root: Path) -> Iterator[Path]:
-    """All scores files under a results folder, sorted."""
-    folders = (folder for folder in root.glob("*") if folder.name != "partitions")
-    found = (path for folder in folders for path in folder.glob("**/*.json") if not path.name.startswith("."))
-    return iter(sorted(found))
+    """All scores files under a results folder, sorted: those that bear a key's name in the folder of a data set below
+    that of a profile."""
+    found = (path for name in PROFILES for depth in ("*", "*/*") for path in (root / name).glob(f"{depth}/*.json"))
+    return iter(sorted(path for path in found if KEY.fullmatch(path.stem) and not hidden(path, root)))
+
+
+def strangers(root: Path) -> list[Path]:
+    """All other JSON files under a results folder but the partitions, sorted; what is hidden is passed over."""
+    known = set(stored_paths(root))
+    found = (
+        Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(".json")
+    )
+    others = (path for path in found if path.relative_to(root).parts[0] != "partitions" and not hidden(path, root))
+    return sorted(path for path in others if path not in known)
+
+
+def hidden(path: Path, root: Path) -> bool:
+    """Whether the name of a file under a results folder, or of a folder around it, begins with a dot."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def told_of_strangers(paths: list[Path]) -> str:
+    """One line that names files which are no scores."""
+    named = ", ".join(map(str, paths[:3])) + (", ..." if len(paths) > 3 else "")
+    return f"{len(paths)} files among the scores are none by their names, passed over: {named}"
 
 
 def scores_digest(root: Path) -> str:

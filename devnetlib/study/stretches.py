@@ -65,7 +65,7 @@ class Setting:
         (run,) = plan(case.dataset, "devnet", profile, weights, data_root=case.data_root)
         self.run = replace(run, training=replace(run.training, pixels=case.pixels, batch=case.batch))
         self.case, self.machine = case, case.machine
-        self.data = prepare(run.dataset, run.reading, case.data_root)
+        self.data = prepare(run.dataset, run.reading, case.data_root, checked=True)
         self.rows = row_numbers(self.data, partition_of(run, self.data))
 
     def bank(self) -> np.ndarray:

@@ -102,7 +102,7 @@ def execute_together(runs: list[Run], machine: Machine) -> list[Outcome]:
     threads = pin_threads(first, machine)
     precision = precision_of(first, machine.precision, machine.torch_device(), machine.cache)
     compiler_of(first, machine.compiler, machine.torch_device())  # refuses it, for only heads are trained here
-    data = prepare(first.dataset, first.reading, machine.data_root)
+    data = prepare(first.dataset, first.reading, machine.data_root, checked=True)
     partitions = [partition_of(run, data) for run in runs]
     rows = [row_numbers(data, partition) for partition in partitions]
     bank = image_bank(data.table, data.root, first.training.pixels, machine.cache)

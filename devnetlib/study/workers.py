@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from devnetlib.study.execution import Machine
-from devnetlib.study.grids import is_stored, warm_caches
+from devnetlib.study.grids import held, warm_caches
 from devnetlib.study.runs import Run
 
 GO_ON = "finished runs are stored, the same command goes on with the rest"
@@ -28,12 +28,14 @@ ALLOCATOR = {
 def engine(
     scheduler: str | None, workers: int, runs: list[Run], results: Path, machine: Machine, pixels: bool = False
 ) -> Iterator[Executor | None]:
-    """What executes the runs that are not stored yet (with `pixels`, not with these): the workers of a scheduler (an
-    address, or `local` for so many workers of this machine), else a pool of so many processes, or None for this one.
+    """What executes the runs that `held` does not find stored (with `pixels`, not with these): the workers of a
+    scheduler (an address, or `local` for so many workers of this machine), else a pool of so many processes, or None
+    for this one.
 
     The device, and on a cluster much more, is checked first; banks and maps are made before several need them.
     """
-    missing = [run for run in runs if not is_stored(run, results, pixels)]
+    there = held(runs, results, machine, pixels)
+    missing = [run for run in runs if run not in there]
     if not missing:
         yield None
         return

@@ -10,8 +10,8 @@ from PIL import Image
 
 from devnetlib.data.caches import cached_array
 from devnetlib.data.images import decode, image_bank, load_image, sizes_of
-from devnetlib.data.layouts.files import open_image
-from devnetlib.errors import Misuse
+from devnetlib.data.layouts.files import open_image, sha256
+from devnetlib.errors import Incomplete, Misuse
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (24, 20), dtype=np.uint8)
@@ -21,6 +21,11 @@ def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "png")
     return buffer.getvalue()
+
+
+def listed(table: pd.DataFrame, root: Path, files: list[str]) -> pd.DataFrame:
+    """The table with other files in its rows, as they are now."""
+    return table.assign(file=files, sha256=[sha256(root / file) for file in files])
 
 
 def bank_of(table: pd.DataFrame, root: Path, pixels: int) -> np.ndarray:
@@ -99,7 +104,7 @@ def test_the_bank_of_grey_images_has_one_channel_and_their_pixels_in_the_order_o
 def test_one_coloured_image_makes_the_bank_a_coloured_one(tmp_path, toy):
     Image.fromarray(GREY).save(tmp_path / "grey.png")
     Image.new("RGB", (8, 8), (200, 10, 30)).save(tmp_path / "red.png")
-    bank = bank_of(toy.table.iloc[:2].assign(file=["grey.png", "red.png"]), tmp_path, 16)
+    bank = bank_of(listed(toy.table.iloc[:2], tmp_path, ["grey.png", "red.png"]), tmp_path, 16)
     assert bank.shape == (2, 3, 16, 16) and bank[1, :, 0, 0].tolist() == [200, 10, 30]
     assert np.array_equal(bank[0, 0], bank[0, 2])
 
@@ -110,8 +115,25 @@ def test_a_colour_that_comes_late_in_the_table_makes_every_image_a_coloured_one(
     for number, name in enumerate(names[:-1]):
         Image.new("L", (8, 8), number).save(tmp_path / name)
     Image.new("RGB", (8, 8), (200, 10, 30)).save(tmp_path / names[-1])
-    bank = image_bank(toy.table.iloc[:20].assign(file=names), tmp_path, 4, tmp_path / "cache")
+    bank = image_bank(listed(toy.table.iloc[:20], tmp_path, names), tmp_path, 4, tmp_path / "cache")
     assert bank[:, :, 1, 1].tolist() == [[number] * 3 for number in range(19)] + [[200, 10, 30]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [(lambda path: path.write_bytes(png(Image.new("L", (8, 8)))), "changed"), (Path.unlink, "gone")],
+    ids=["other", "none"],
+)
+@pytest.mark.parametrize("read", [lambda table, root: image_bank(table, root, 4, root / "cache"), sizes_of])
+def test_a_file_that_is_not_the_one_the_table_lists_is_named_and_neither_decoded_nor_measured(
+    tmp_path, toy, read, damage, told
+):
+    Image.fromarray(GREY).save(tmp_path / "one.png")
+    table = listed(toy.table.iloc[:1], tmp_path, ["one.png"])
+    damage(tmp_path / "one.png")
+    with pytest.raises(Incomplete, match=rf"one\.png: {told} since it was prepared; .* data prepare"):
+        read(table, tmp_path)
+    assert not list(tmp_path.rglob("*.npy*"))
 
 
 def test_the_bank_is_decoded_once_and_then_read_from_its_file(tmp_path, toy, monkeypatch):
@@ -120,15 +142,15 @@ def test_the_bank_is_decoded_once_and_then_read_from_its_file(tmp_path, toy, mon
     assert np.array_equal(image_bank(toy.table.iloc[:4], toy.root, 32, tmp_path), first)
 
 
-def crops(toy, file: str, *boxes: tuple) -> pd.DataFrame:
+def crops(toy, file: Path, *boxes: tuple) -> pd.DataFrame:
     """Rows of one file, each with its x, y, width and height."""
     columns = pd.DataFrame(boxes, columns=["x", "y", "width", "height"]).astype(str)
-    return toy.table.iloc[: len(boxes)].assign(file=file, **columns)
+    return listed(toy.table.iloc[: len(boxes)], file.parent, [file.name] * len(boxes)).assign(**columns)
 
 
 def test_rows_with_a_crop_hold_what_was_cut_from_their_file_before_it_was_resized(tmp_path, toy):
     Image.fromarray(GREY).save(tmp_path / "strip.png")
-    table = crops(toy, "strip.png", (0, 0, 20, 8), (3, 8, 12, 16))
+    table = crops(toy, tmp_path / "strip.png", (0, 0, 20, 8), (3, 8, 12, 16))
     bank = bank_of(table, tmp_path, 10)
     for number, part in enumerate([GREY[:8], GREY[8:24, 3:15]]):
         expected = Image.fromarray(part).resize((10, 10), Image.Resampling.BILINEAR)
@@ -138,7 +160,7 @@ def test_rows_with_a_crop_hold_what_was_cut_from_their_file_before_it_was_resize
 def test_no_pixel_beyond_a_crop_weighs_in(tmp_path, toy):
     halves = np.repeat(np.array([0, 255], np.uint8), 12)[:, None].repeat(20, axis=1)
     Image.fromarray(halves).save(tmp_path / "halves.png")
-    dark, bright = bank_of(crops(toy, "halves.png", (0, 0, 20, 12), (0, 12, 20, 12)), tmp_path, 5)
+    dark, bright = bank_of(crops(toy, tmp_path / "halves.png", (0, 0, 20, 12), (0, 12, 20, 12)), tmp_path, 5)
     assert (dark == 0).all() and (bright == 255).all()
 
 
@@ -149,7 +171,7 @@ def test_a_file_that_several_rows_share_is_opened_once_and_the_rows_keep_their_o
     )
     for name, value in (("one.png", 10), ("two.png", 20)):
         Image.new("L", (8, 8), value).save(tmp_path / name)
-    table = pd.concat([crops(toy, name, (0, 0, 8, 4), (0, 4, 8, 4)) for name in ("one.png", "two.png")])
+    table = pd.concat([crops(toy, tmp_path / name, (0, 0, 8, 4), (0, 4, 8, 4)) for name in ("one.png", "two.png")])
     bank = bank_of(table.iloc[[0, 2, 1, 3]], tmp_path, 4)
     assert bank[:, 0, 0, 0].tolist() == [10, 20, 10, 20] and sorted(opened) == ["one.png", "two.png"]
 
@@ -158,7 +180,7 @@ def test_a_file_that_several_rows_share_is_opened_once_and_the_rows_keep_their_o
 def test_a_crop_that_its_file_does_not_hold_is_refused_by_name(tmp_path, toy, box):
     Image.fromarray(GREY).save(tmp_path / "strip.png")
     with pytest.raises(Misuse, match=r"strip\.png: \(20, 24\) px do not hold the crop"):
-        bank_of(crops(toy, "strip.png", box), tmp_path, 4)
+        bank_of(crops(toy, tmp_path / "strip.png", box), tmp_path, 4)
 
 
 def test_an_array_file_is_read_by_its_first_three_channels(tmp_path):
@@ -169,8 +191,8 @@ def test_an_array_file_is_read_by_its_first_three_channels(tmp_path):
 def test_the_size_of_an_image_is_that_of_its_crop_else_of_its_picture_or_array_file(tmp_path, toy):
     Image.fromarray(GREY).save(tmp_path / "strip.png")
     np.save(tmp_path / "six.npy", np.zeros((4, 5, 6), np.uint8))
-    cut = crops(toy, "strip.png", (3, 8, 12, 16), (0, 0, 20, 8))
-    whole = toy.table.iloc[:2].assign(file=["strip.png", "six.npy"])
+    cut = crops(toy, tmp_path / "strip.png", (3, 8, 12, 16), (0, 0, 20, 8))
+    whole = listed(toy.table.iloc[:2], tmp_path, ["strip.png", "six.npy"])
     assert sizes_of(pd.concat([cut, whole]), tmp_path) == [(12, 16), (20, 8), (20, 24), (5, 4)]
 
 

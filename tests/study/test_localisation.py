@@ -118,7 +118,21 @@ def test_a_grid_with_pixels_replaces_stored_runs_that_have_none_and_then_rests(r
     assert [fault for _, fault in faults(tmp_path)] == [None]
 
 
-@pytest.mark.parametrize("broken", [{"images": [0]}, {"normals": 7}, {"maps": {"gradient": {}}}, {"edge": 112}])
+IMPOSSIBLE = {"images": [], "maps": {"gradient": {"deletion": [2.0], "insertion": [0.5]}}}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"images": [0]},
+        {"normals": 7},
+        {"maps": {"gradient": {}}},
+        {"edge": 112},
+        {"perturbed": {}},
+        {"perturbed": IMPOSSIBLE},
+        {"perturbed": IMPOSSIBLE | {"images": [-1]}},
+    ],
+)
 def test_measures_that_do_not_fit_their_run_are_found(explained, broken):
     scores, _ = explained
     with pytest.raises(stored.DamagedScores, match="run it again"):

@@ -1,16 +1,30 @@
 """Stored scores: whole or not there, under their own name, and every damage named and mended."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from devnetlib.data.splits import Partition
+from devnetlib.report.selection import yours
 from devnetlib.study import results
 from devnetlib.study.execution import partition_of
 from devnetlib.study.publishing import publish
-from devnetlib.study.results import DamagedScores, Scores, collect, partition_path, read, rounded, scores_path, write
+from devnetlib.study.results import (
+    DamagedScores,
+    Scores,
+    collect,
+    partition_path,
+    read,
+    rounded,
+    scores_digest,
+    scores_path,
+    strangers,
+    write,
+)
 from devnetlib.study.verification import faults
 
 ORIGIN = {"torch": "2", "device": "cpu", "precision": "fp32", "seconds": 0.1, "image_table": "0"}
@@ -22,7 +36,8 @@ def made(toy, toy_runs) -> tuple[Scores, Partition]:
     (run,) = toy_runs()
     partition = partition_of(run, toy)
     values = rounded(np.random.default_rng(0).normal(size=len(partition.test)))
-    return Scores(run, partition.digest, values, ORIGIN, labels=np.asarray(partition.test_label)), partition
+    origin = ORIGIN | {"image_table": toy.digest}
+    return Scores(run, partition.digest, values, origin, labels=np.asarray(partition.test_label)), partition
 
 
 def test_scores_come_back_as_they_were_stored_with_the_labels_of_their_partition(made, tmp_path):
@@ -211,7 +226,7 @@ def test_nothing_is_published_where_one_file_is_damaged(made, tmp_path):
 def test_scores_of_a_processor_in_half_precision_and_compiled_ones_are_not_published(made, tmp_path, fact, mend):
     scores, partition = made
     write(replace(scores, origin=scores.origin | fact), partition, tmp_path / "yours")
-    with pytest.raises(ValueError, match=mend):
+    with pytest.raises(DamagedScores, match=mend):
         publish(tmp_path / "yours", tmp_path / "published")
     assert not (tmp_path / "published").exists()
 
@@ -224,6 +239,40 @@ def test_publishing_copies_scores_and_their_partition_whole(made, tmp_path):
     assert read(path, target) == scores
     assert [fault for _, fault in faults(target)] == [None]
     assert publish(source, target, keep=lambda one: one.run.dataset == "elpv") == []
+
+
+def test_files_that_bear_no_keys_name_are_neither_scores_nor_an_obstacle_and_are_named(made, tmp_path):
+    scores, partition = made
+    path = write(scores, partition, tmp_path)
+    digest, content = scores_digest(tmp_path), path.read_bytes()
+    mentioned = [f"{path.stem} (conflicted copy).json", f"{path.stem} 2.json", f"{path.stem}.sync-conflict-1.JSON"]
+    mentioned += ["notes.json", "../notes.json", "../../settings.json"]
+    hidden = [f".ipynb_checkpoints/{path.stem}-checkpoint.json", f".~lock/{path.name}", f".{path.name}"]
+    others = [f"{path.name}~", f"#{path.name}#", "desktop.ini", ".DS_Store", "Thumbs.db"]
+    for name in (*mentioned, *hidden, *others):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(content)
+    (path.parent / f".#{path.name}").symlink_to("nobody@nowhere.4711")  # as editors lock a file
+    assert strangers(tmp_path) == sorted((path.parent / name).resolve() for name in mentioned)
+    assert list(yours(tmp_path)) == collect(tmp_path) == [scores]
+    assert scores_digest(tmp_path) == digest and list(faults(tmp_path)) == [(path, None)]
+    assert len(publish(tmp_path, tmp_path.with_name("published"))) == 1
+
+
+def test_a_copy_of_scores_in_a_folder_that_is_no_profiles_is_a_fault_and_passed_over_by_tables(made, tmp_path):
+    path = write(*made, tmp_path)
+    copy = Path(shutil.copytree(tmp_path / "smoke", tmp_path / "smoke (copy)"), *path.relative_to(tmp_path).parts[1:])
+    (found,) = [fault for fault in faults(tmp_path) if fault[1]]
+    assert collect(tmp_path) == [made[0]] and found[0] == copy and str(copy) in found[1]
+
+
+def test_scores_in_the_folder_of_another_data_set_name_their_place(made, tmp_path):
+    path = write(*made, tmp_path)
+    other = tmp_path / "smoke/elpv" / path.name
+    other.parent.mkdir()
+    path.rename(other)
+    with pytest.raises(DamagedScores, match=f"{other}: its place is {path}; move it there"):
+        collect(tmp_path)
 
 
 def test_an_absent_results_folder_holds_no_scores(tmp_path):

@@ -6,10 +6,10 @@ drawing are never taken for these.
 """
 
 import hashlib
-import os
 import shutil
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ def locate(data_root: Path) -> Path:
     the name. Incomplete where a file is missing or is not what is drawn, Unwritable where none can be written."""
     root = data_root / f"toy-{digest()}"
     if not root.is_dir():
-        temporary = data_root / f"{root.name}.{os.getpid()}.tmp"
+        temporary = data_root / f"{root.name}.{uuid4().hex}.tmp"
         try:
             write(temporary)
         except OSError as error:
