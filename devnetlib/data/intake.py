@@ -60,7 +60,7 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
             folder, said = opened(dataset, source, unpacked)
             root = found(layout, dataset, folder)
             table = checked(dataset, layout.read(root))
-            look_at(table, root)
+            said += look_at(table, root)
             said += layout.remarks(root, table) if hasattr(layout, "remarks") else []
             fill(place, dataset, table, root, link)
         except (Misuse, UnicodeError) as error:  # not the command is wrong, but the files
@@ -127,17 +127,24 @@ def masks_in(cell: str) -> list[str]:
     return [file for file in cell.split("|") if file]
 
 
-def look_at(table: pd.DataFrame, root: Path) -> None:
-    """Read every image and mask once, as a run will; Misuse for the first that is damaged, of a mode that 8 bits cannot
-    hold, smaller than its crops, or a mask of another size than its image."""
+def look_at(table: pd.DataFrame, root: Path) -> list[str]:
+    """Read every image and mask once, as a run will; returns a line for each mask that marks nothing. Misuse for the
+    first file that is damaged, of a mode that 8 bits cannot hold, or smaller than its crops, for a mask of another size
+    than its image or one that `mask_files` refuses, and for a mask that marks a normal image."""
     boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
 
-    def one(file: str) -> None:
+    def one(file: str) -> list[str]:
         load_crops(root / file, [boxes[row] for row in rows[file]], 1)
-        for mask in {mask for row in rows[file] for mask in masks_in(table["mask"].iloc[row])}:
-            read_mask(root / mask, image_size(root / file))
+        known = table.iloc[rows[file]]
+        anomalous, said = (known["label"].astype(str) == "1").any(), []
+        for mask in dict.fromkeys(mask for cell in known["mask"] for mask in masks_in(cell)):
+            marked = read_mask(root / mask, image_size(root / file))
+            if marked.any() and not anomalous:
+                raise Misuse(f"{root / mask}: marks {marked.mean():.2%} of {file}, a normal image; mend one of the two")
+            said += [f"{mask}: marks nothing of {file}"] if anomalous and not marked.any() else []
+        return said
 
-    all_of(one, list(rows), "read")
+    return [line for said in all_of(one, list(rows), "read") for line in said]
 
 
 def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:

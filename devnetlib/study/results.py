@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
+from devnetlib.pixel_metrics import as_now
 from devnetlib.study.runs import Run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -149,7 +150,7 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
             stored["partition"],
             array("d", stored["score"]),
             stored["origin"],
-            stored.get("pixels"),
+            as_now(stored.get("pixels"), stored["run"]["dataset"]),
         )
         values, own_path = scores.values, scores_path(root, scores.run)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -133,7 +133,7 @@ def test_what_is_missing_or_not_read_is_remarked(divided):
     picture(divided / "other/stray.png")
     shutil.copy(divided / "train/good/0.png", divided / "test/good/copy.png")
     assert folder.remarks(divided, folder.read(divided)) == [
-        "test/cut/0.bmp: no mask; no pixel of it counts as a defect",
+        "test/cut/0.bmp: no mask; no pixel of it is measured",
         "other/stray.png: in no folder of the layout, not read",
         "test/stray.png: in no folder of the layout, not read",
         "byte-identical files: groups 1, surplus copies 1",

@@ -134,7 +134,7 @@ def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, A
 def remarks(root: Path, table: pd.DataFrame) -> list[str]:
     """Anomalous images without a mask where others have one, images without a class, and byte-identical images."""
     bare = table.loc[(table["label"] == "1") & (table["mask"] == ""), "file"] if (table["mask"] != "").any() else []
-    said = [f"{file}: no mask; no pixel of it counts as a defect" for file in bare]
+    said = [f"{file}: no mask; no pixel of it is measured" for file in bare]
     used = set(table["file"])
     inner = [path.relative_to(root).as_posix() for path in images_in(root, *SUFFIXES)]
     unread = [file for file in inner if file not in used and Path(file).parts[0] != MASKS.name]
