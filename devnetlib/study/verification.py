@@ -69,8 +69,9 @@ def check_pixels(scores: Scores) -> None:
     try:
         lengths = {len(one[measure]) for one in pixels["maps"].values() for measure in ("auroc", "average_precision")}
         counted = {int(h.normal.sum() + h.defect.sum()) for h in map(histograms_of, pixels["maps"].values())}
-        images = anomalous.sum() + pixels.get("normals", 0) - len(pixels.get("unmarked", ()))
-        whole = lengths <= {len(pixels["images"])} and all(anomalous[pixels["images"]])
+        unmarked = pixels.get("unmarked", [])
+        images = anomalous.sum() + pixels.get("normals", 0) - len(unmarked)
+        whole = lengths <= {len(pixels["images"])} and all(anomalous[pixels["images"] + unmarked])
         whole = whole and counted <= {images * pixels.get("edge", 0) ** 2}
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise DamagedScores(

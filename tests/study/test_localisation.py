@@ -1,5 +1,6 @@
 """Runs that are explained: the same image scores, masks in their places, maps by name, and what is stored."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from devnetlib.study.map_kinds import EDGE, hill
 from devnetlib.study.pictures import kept_at, pictures
 from devnetlib.study.planning import plan, question_grid
 from devnetlib.study.verification import check_pixels, faults
+from tests.trees import mask as draw_mask
+from tests.trees import picture
 
 ONE = Machine(device="cpu", threads=1)
 
@@ -123,6 +126,55 @@ def test_measures_that_do_not_fit_their_run_are_found(explained, broken):
     scores, _ = explained
     with pytest.raises(stored.DamagedScores, match="run it again"):
         check_pixels(replace(scores, pixels=scores.pixels | broken))
+
+
+@pytest.fixture(scope="module")
+def scratches(tmp_path_factory):
+    """An explained run on a folder of one's own in the form of MVTec AD, 100 x 300 px with scratches of one pixel. Two of
+    its anomalous images have no mask, and the masks of two mark nothing."""
+    root, source = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("source")
+    for number in range(20):
+        picture(source / f"train/good/{number:02d}.png", (300, 100))
+        picture(source / f"test/{'good' if number < 8 else 'scratch'}/{number:02d}.png", (300, 100))
+        if number >= 10:
+            marked = None if number < 12 else (7 * number, 0, 7 * number + 1, 100)
+            draw_mask(source / f"ground_truth/scratch/{number:02d}_mask.png", (300, 100), marked)
+    get("my/tiles", source, True, root)
+    (run,) = plan("my/tiles", "devnet", "smoke", "random", anomalies=2, data_root=root)
+    return explain(run, replace(ONE, data_root=root))
+
+
+def test_anomalous_images_of_which_nothing_is_marked_are_left_out_and_never_count_as_normal(scratches):
+    scores, partition = scratches
+    pixels, bare = scores.pixels, [f"test/scratch/{number:02d}.png" for number in range(8, 12)]
+    left_out = [partition.test[place] for place in pixels["unmarked"]]
+    assert left_out == [name for name in partition.test if name in bare] and left_out
+    assert len(pixels["images"]) == 10 - len(left_out)
+    histograms = histograms_of(pixels["maps"]["gradient"])
+    assert histograms.normal.sum() + histograms.defect.sum() == (len(pixels["images"]) + pixels["normals"]) * EDGE**2
+    check_pixels(scores)
+    with pytest.raises(stored.DamagedScores, match="run it again"):
+        check_pixels(replace(scores, pixels=pixels | {"unmarked": []}))
+
+
+def test_a_run_none_of_whose_images_is_marked_is_refused_before_maps_are_made(run, monkeypatch):
+    monkeypatch.setattr(
+        "devnetlib.study.localisation.masks_of", lambda data, rows, edge: np.zeros((len(rows), 1, 1), bool)
+    )
+    monkeypatch.setattr("devnetlib.study.localisation.kinds_of", lambda trained: pytest.fail("maps were made"))
+    with pytest.raises(Misuse, match="none of its 90 anomalous test images has pixels of both kinds"):
+        explain(run, ONE)
+
+
+@pytest.mark.parametrize("made", ["scratches", "explained"])
+def test_pixels_measured_on_masks_that_lost_defects_count_as_not_there(request, tmp_path, made):
+    scores, partition = request.getfixturevalue(made)
+    path = stored.write(scores, partition, tmp_path)
+    content = json.loads(path.read_text())
+    assert is_stored(scores.run, tmp_path, pixels=True) and content["pixels"].pop("revision") == 2
+    path.write_text(json.dumps(content))
+    assert is_stored(scores.run, tmp_path) and [fault for _, fault in faults(tmp_path)] == [None]
+    assert is_stored(scores.run, tmp_path, pixels=True) == (scores.run.dataset == "toy")  # whose masks never shrink
 
 
 def test_images_without_masks_and_probes_are_refused_before_anything_is_trained(cloth, toy_runs):
