@@ -69,7 +69,7 @@ print(inspect.getsource(saliency))
 
 # %% tags=["parameters"]
 profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "toy"  # toy (synthetic) or kolektorsdd, separated by commas: those with masks
+datasets = "toy"  # toy (synthetic), kolektorsdd, or any other with masks, such as my/tiles, separated by commas
 methods = ""  # only these rows, separated by commas; empty: all
 splits = 5  # divisions of the normal images, crossed with
 draws = 2  # draws of the labelled anomalies
@@ -85,8 +85,8 @@ from devnetlib.report.selection import shown
 
 request = check_parameters(globals())
 names = request.asking("q3")
-for name in sorted(set(request.datasets) - set(names)):
-    print(f"{name}: no masks of it are known here, so that it is left out")
+for name, reason in request.unasked("q3").items():
+    print(f"{name} is left out: {reason}")
 
 # %% [markdown]
 # ## The runs

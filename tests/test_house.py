@@ -30,7 +30,7 @@ FLOORS = (
 DOORS = {("report", "study"), ("evidence", "study"), ("evidence", "report")}
 
 # Modules that promise more than their floor does: the libraries they need, and all they may import of ours.
-READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded"}
+READING = {"study.runs", "study.results", "study.questions", "data.splits", "errors", "embedded", "pixel_metrics"}
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
@@ -47,7 +47,7 @@ PROMISES = {
     "study.questions": ({"numpy"}, READING),
     "study.results": ({"numpy"}, READING),
 }
-READ_BY_REPORT = {"study.runs", "study.results", "study.questions"}
+READ_BY_REPORT = {"study.runs", "study.results", "study.questions", "study.asking"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 

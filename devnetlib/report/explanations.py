@@ -75,7 +75,7 @@ def explained_rows(
     """Row, kind of map and runs by their titles; only maps that some run has."""
     question, found = asked(QUESTION), {}
     for row in question.all_rows:
-        runs = row_cell(stored, dataset, question, row, profile)
+        runs = row_cell(stored, dataset, question, row, profile, question.settings[0])
         for kind, title in MAPS.items():
             if any(of_map(scores, kind) for scores in runs.runs.values()):
                 found[row.title, title] = row, kind, runs

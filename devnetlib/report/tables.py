@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from devnetlib.data.manifests import in_reading
-from devnetlib.errors import Misuse, unknown
+from devnetlib.errors import unknown
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, Stored, cell, in_common, published, weights_title, yours
 from devnetlib.report.statistics import Difference, paired
+from devnetlib.study.asking import settings_here
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
 from devnetlib.study.results import YOURS, Scores
 from devnetlib.study.runs import PROFILES
@@ -81,10 +82,7 @@ def summary(runs: Cell) -> Summary | None:
 
 def setting_of(question: Question, dataset: str, number: int = 0) -> Setting:
     """One of the settings of a question on a data set; Misuse where it cannot be asked of the set."""
-    settings = question.settings_of(dataset)
-    if not settings:
-        raise Misuse(f"{question.title} This cannot be asked of {dataset}, only of {', '.join(question.own_settings)}")
-    return settings[number]
+    return settings_here(question, dataset)[number]
 
 
 def row_cell(
@@ -254,9 +252,8 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
 def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
     """The tables for a terminal, one a setting."""
     lane, of = PROFILES[profile].training.lane, asked(question)
-    setting_of(of, dataset)
     parts = [of.title]
-    for setting in of.settings_of(dataset):
+    for setting in settings_here(of, dataset):
         parts.append(f"{dataset}, {setting.title}, profile {profile} ({lane} lane)")
         parts.append(table(dataset, question, profile, results, setting).to_string())
         parts.append(weights_line(table_records(dataset, question, profile, results, setting)))
