@@ -132,7 +132,11 @@ def parser() -> argparse.ArgumentParser:
     )
     study.set_defaults(function=command_study)
 
-    data = add("data", help="list, prepare or verify data sets")
+    data = add(
+        "data",
+        help="list, prepare or verify data sets",
+        description="Masks: 0 is normal, one other value marks the defect; book/data.md has the whole rule.",
+    )
     data.add_argument("action", choices=["list", "prepare", "verify"])
     data.add_argument("dataset", nargs="?")
     data.add_argument(
