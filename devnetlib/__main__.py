@@ -132,7 +132,11 @@ def parser() -> argparse.ArgumentParser:
     )
     study.set_defaults(function=command_study)
 
-    data = add("data", help="list, prepare or verify data sets")
+    data = add(
+        "data",
+        help="list, prepare or verify data sets",
+        description="Masks: 0 is normal, one other value marks the defect; book/data.md has the whole rule.",
+    )
     data.add_argument("action", choices=["list", "prepare", "verify"])
     data.add_argument("dataset", nargs="?")
     data.add_argument(
@@ -264,6 +268,7 @@ def command_study(args: argparse.Namespace) -> int:
     from devnetlib.report.explanations import explanation_text
     from devnetlib.report.selection import weights_title
     from devnetlib.report.tables import text_table
+    from devnetlib.study.asking import unasked
     from devnetlib.study.planning import question_grid, short_grid
     from devnetlib.study.questions import short_questions
     from devnetlib.study.weights import find_imagenet
@@ -283,7 +288,8 @@ def command_study(args: argparse.Namespace) -> int:
     else:
         questions = {name: args.datasets for name in (QUESTIONS if args.question == "all" else [args.question])}
         if len(questions) > 1:
-            questions = {name: of for name, of in questions.items() if any(map(QUESTIONS[name].settings_of, of))}
+            refused = {name: unasked(QUESTIONS[name], of, args.data_root) for name, of in questions.items()}
+            questions = {name: of for name, of in questions.items() if set(of) - refused[name].keys()}
         runs = {True: [], False: []}  # whether they are explained, too; what is, need not be executed again
         for name in questions:
             runs[QUESTIONS[name].pixels] += question_grid(name, args.profile, args.weights, **chosen)
@@ -292,8 +298,11 @@ def command_study(args: argparse.Namespace) -> int:
     status = max(grid(args, part, pixels=pixels)[1] for pixels, part in runs.items() if part)
     for question, datasets in questions.items():
         tell = explanation_text if QUESTIONS[question].pixels else text_table
-        for dataset in filter(QUESTIONS[question].settings_of, datasets):
+        refused = unasked(QUESTIONS[question], datasets, args.data_root)
+        for dataset in (name for name in datasets if name not in refused):
             print(tell(dataset, question, args.profile, args.results))
+        for reason in refused.values() if question == args.question else ():
+            print(reason, file=sys.stderr)
     return status
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+REVISION = 2  # of stored measures: under 1, masks that shrink took the nearest pixel and lost thin defects
+NEVER_SHRUNK = {"toy"}  # 112 px: its masks only grow, the same under every revision
 LIMIT = 0.3  # false positive rate up to which AUPRO is integrated (Bergmann et al. 2021)
 # Shares of the normal pixels above the edges: evenly spaced, then ever finer where defects that are found lie.
 SHARES_ABOVE = np.r_[np.linspace(1, 0.02, 41)[1:], np.geomspace(0.02, 1e-5, 61)[1:]]
@@ -37,6 +39,12 @@ class Histograms:
     def defect(self) -> np.ndarray:
         """All marked pixels (B,)."""
         return self.components.sum(axis=0)
+
+
+def as_now(stored: Mapping[str, Any] | None, dataset: str) -> Mapping[str, Any] | None:
+    """What a scores file holds of pixels; None where it was measured on other masks than are read now."""
+    known = stored is None or stored.get("revision", 1) == REVISION or dataset in NEVER_SHRUNK
+    return stored if known else None
 
 
 def histograms_of(stored: Mapping[str, Any]) -> Histograms:

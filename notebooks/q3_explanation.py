@@ -69,7 +69,7 @@ print(inspect.getsource(saliency))
 
 # %% tags=["parameters"]
 profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "toy"  # toy (synthetic) or kolektorsdd, separated by commas: those with masks
+datasets = "toy"  # toy (synthetic), kolektorsdd, or any other with masks, such as my/tiles, separated by commas
 methods = ""  # only these rows, separated by commas; empty: all
 splits = 5  # divisions of the normal images, crossed with
 draws = 2  # draws of the labelled anomalies
@@ -85,8 +85,8 @@ from devnetlib.report.selection import shown
 
 request = check_parameters(globals())
 names = request.asking("q3")
-for name in sorted(set(request.datasets) - set(names)):
-    print(f"{name}: no masks of it are known here, so that it is left out")
+for name, reason in request.unasked("q3").items():
+    print(f"{name} is left out: {reason}")
 
 # %% [markdown]
 # ## The runs
@@ -188,14 +188,14 @@ if found:
 # 4. **The deviation loss is not what localises**: cross-entropy on the same head is not behind DevNet on SDD, and neither is FLOS.
 # 5. **By AUROC an image the means come nearly as in Table IV**: DevNet and FLOS, not told apart, then KDAD, then MINNS, which on both sets is below the head that was never trained.
 #    DevNet's lead over MINNS is shown on the toy, on SDD by AUPRO alone; KDAD has three runs of one draw, too few for an interval.
-# 6. **A pixel AUROC flatters**: a defect covers half a percent of an image of SDD, and the average precision says how much of what is marked is defect.
+# 6. **A pixel AUROC flatters**: a defect covers one and a half percent of an image of SDD, and the average precision says how much of what is marked is defect.
 #
 # ## Where this differs
 #
 # 1. *Other images*: SDD and a synthetic cloth, not MVTec AD. *Only the head is trained* (KDAD trains a student); the gradient passes through a frozen ImageNet network, so that all heads share most of their map.
 # 2. *224 px*, one scale, and a smoothing of 4 px as in the released code, which has 448 px: ours is twice as wide on the image. The paper's window of 16 px would be narrower.
-# 3. *Masks* are reduced by the nearest pixel; the released code enlarges them by interpolation.
-# 4. *Pooled measures* count all anomalous test images and at most sixty normal ones, evenly spaced in the test list; defects are the components of the mask that touch at a side or corner.
+# 3. *Masks* shrink so that every cell is marked that a marked pixel touches; the released code enlarges them by interpolation.
+# 4. *Pooled measures* count all anomalous test images of which something is marked and at most sixty normal ones, evenly spaced in the test list; defects are the components of the mask that touch at a side or corner.
 # 5. *One map for all methods*: KDAD's authors let only positive gradients pass; here its score is explained as the others are. It sees 128 px, as theirs does, so that the
 #    same smoothing is nearly twice as wide on the image; its lines in table and figure are means over three runs.
 # 6. *Deletion* exchanges pixels with the nearest training normal, on six images a run: the mean of the normals or a blurred image, which are often used, score higher than most defects.

@@ -38,6 +38,7 @@ READING = {
     "data.splits",
     "errors",
     "embedded",
+    "pixel_metrics",
     "writing",
 }
 PROMISES = {
@@ -58,7 +59,7 @@ PROMISES = {
     "study.results": ({"numpy"}, READING),
     "study.forms": (set(), READING),
 }
-READ_BY_REPORT = {"study.runs", "study.results", "study.questions"}
+READ_BY_REPORT = {"study.runs", "study.results", "study.questions", "study.asking"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 

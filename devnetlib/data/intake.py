@@ -170,18 +170,29 @@ def unread(dataset: str, folder: Path, root: Path, table: pd.DataFrame, said: li
 
 
 def look_at(table: pd.DataFrame, root: Path) -> list[str]:
-    """Read every image and mask once, as a run will; Misuse for the first that is damaged, of a mode that 8 bits cannot
-    hold, smaller than its crops, or a mask of another size than its image. Returns a remark on cameras' previews."""
+    """Read every image and mask once, as a run will; returns a line for each mask that marks nothing, and one on
+    cameras' previews. Misuse for the first file that is damaged, of a mode that 8 bits cannot hold, or smaller than its
+    crops, for a mask of another size than its image or one that `mask_files` refuses, and for a mask that marks a
+    normal image."""
     boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
 
-    def one(file: str) -> int:
+    def one(file: str) -> tuple[list[str], int]:
         load_crops(root / file, [boxes[row] for row in rows[file]], 1)
-        for mask in {mask for row in rows[file] for mask in masks_in(table["mask"].iloc[row])}:
-            read_mask(root / mask, image_size(root / file))
-        return further_pictures(root / file)
+        known = table.iloc[rows[file]]
+        anomalous, said = (known["label"].astype(str) == "1").any(), []
+        for mask in dict.fromkeys(mask for cell in known["mask"] for mask in masks_in(cell)):
+            marked = read_mask(root / mask, image_size(root / file))
+            if marked.any() and not anomalous:
+                raise Misuse(f"{root / mask}: marks {marked.mean():.2%} of {file}, a normal image; mend one of the two")
+            said += [f"{mask}: marks nothing of {file}"] if anomalous and not marked.any() else []
+        return said, further_pictures(root / file)
 
-    more = [file for file, pictures in zip(rows, all_of(one, list(rows), "read"), strict=True) if pictures]
-    return [f"{len(more)} files hold previews beside their picture, not read (first: {more[0]})"] if more else []
+    seen = all_of(one, list(rows), "read")
+    more = [file for file, (_, pictures) in zip(rows, seen, strict=True) if pictures]
+    said = [line for lines, _ in seen for line in lines]
+    return said + (
+        [f"{len(more)} files hold previews beside their picture, not read (first: {more[0]})"] if more else []
+    )
 
 
 def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:

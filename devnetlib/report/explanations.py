@@ -76,7 +76,7 @@ def explained_rows(
     """Row, kind of map and runs by their titles; only maps that some run has."""
     question, found = asked(QUESTION), {}
     for row in question.all_rows:
-        runs = row_cell(stored, dataset, question, row, profile)
+        runs = row_cell(stored, dataset, question, row, profile, question.settings[0])
         for kind, title in MAPS.items():
             if any(of_map(scores, kind) for scores in runs.runs.values()):
                 found[row.title, title] = row, kind, runs
@@ -186,4 +186,6 @@ def how_explained(stored: Stored, datasets: Iterable[str], profile: str) -> str:
     weights = sorted({weights_title(s.run.weights) for s in runs})
     seconds = float(np.median([s.origin["pixel_seconds"] for s in runs]))
     told = f"{len(runs)} runs, profile {profile}, weights {', '.join(weights)}; {'; '.join(origins)}"
-    return f"{told}; maps of a run {seconds:.0f} s (median)"
+    most = max(len(s.pixels.get("unmarked", ())) for s in runs)
+    bare = f"; up to {most} anomalous test images of which nothing is marked are left out" if most else ""
+    return f"{told}; maps of a run {seconds:.0f} s (median){bare}"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from devnetlib import metrics
+from devnetlib import metrics, pixel_metrics
 from devnetlib.data import splits
 from devnetlib.metrics import auroc, average_precision, f1_max
 from devnetlib.study import results, runs
@@ -27,7 +27,7 @@ from devnetlib.study.results import PUBLISHED, REPOSITORY, Scores, read_all, sto
 from devnetlib.writing import atomic_write
 
 MEMORY = REPOSITORY / "book" / "_build" / "published.pickle"  # where git does not look
-READERS = (results, runs, splits, metrics)  # the modules whose classes and values are stored
+READERS = (results, runs, splits, metrics, pixel_metrics)  # the modules whose classes and values are stored
 MEASURED = (auroc, average_precision, f1_max)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from devnetlib.data.manifests import in_reading
-from devnetlib.errors import Misuse, unknown
+from devnetlib.errors import unknown
 from devnetlib.report.beside import matched
 from devnetlib.report.few_images import too_few
 from devnetlib.report.paper import printed_value
@@ -18,6 +18,7 @@ from devnetlib.report.statistics import Difference, paired
 from devnetlib.report.summaries import fewest_images, summary
 from devnetlib.report.summaries import run_record as run_record
 from devnetlib.report.verdicts import learned_over
+from devnetlib.study.asking import settings_here
 from devnetlib.study.questions import QUESTIONS, TEN_LABELS, Question, Row, Setting, asked
 from devnetlib.study.results import YOURS
 from devnetlib.study.runs import PROFILES
@@ -29,10 +30,7 @@ CONFIDENCE = 0.95
 
 def setting_of(question: Question, dataset: str, number: int = 0) -> Setting:
     """One of the settings of a question on a data set; Misuse where it cannot be asked of the set."""
-    settings = question.settings_of(dataset)
-    if not settings:
-        raise Misuse(f"{question.title} This cannot be asked of {dataset}, only of {', '.join(question.own_settings)}")
-    return settings[number]
+    return settings_here(question, dataset)[number]
 
 
 def row_cell(
@@ -229,9 +227,8 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
 def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
     """The tables for a terminal, one a setting."""
     lane, of = PROFILES[profile].training.lane, asked(question)
-    setting_of(of, dataset)
     parts = [of.title]
-    for setting in of.settings_of(dataset):
+    for setting in settings_here(of, dataset):
         parts.append(f"{dataset}, {setting.title}, profile {profile} ({lane} lane)")
         parts.append(table(dataset, question, profile, results, setting).to_string())
         parts.append(weights_line(table_records(dataset, question, profile, results, setting)))

@@ -14,7 +14,7 @@ from devnetlib.errors import Misuse
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.metrics import auroc, average_precision
-from devnetlib.pixel_metrics import bin_edges, counted
+from devnetlib.pixel_metrics import REVISION, bin_edges, counted
 from devnetlib.study.execution import HERE, Machine, Trained, execute
 from devnetlib.study.faithfulness import faithfulness
 from devnetlib.study.map_kinds import EDGE, Explained, hill, kinds_of
@@ -52,24 +52,30 @@ def measured(scores: Scores, trained: Trained) -> dict[str, Any]:
     """What a scores file holds of pixels. The gradient maps are kept as pictures.
 
     `images`: places in the test list of the anomalous images that have pixels of both kinds; `normals`: how many
-    normal images are counted; `maps`: by name what `of_map` says; `perturbed`: what `faithfulness` says.
+    normal images are counted; `unmarked`: places of the anomalous images of which nothing is marked, so that it is not
+    known which of their pixels are normal and none is counted; `maps`: by name what `of_map` says; `perturbed`: what
+    `faithfulness` says. Raises Misuse where no anomalous test image has pixels of both kinds.
     """
     tested = trained.rows["test"]
     defective = anomalous(scores.labels)
     normals = evenly(np.flatnonzero(scores.labels == 0), MOST_NORMALS)
     masks = masks_of(trained.data, tested[defective], EDGE)
-    marked = masks.any(axis=(1, 2)) & ~masks.all(axis=(1, 2))
-    explained = np.r_[defective, normals]
+    known = masks.any(axis=(1, 2))
+    marked = known & ~masks.all(axis=(1, 2))
+    if not marked.any():
+        raise Misuse(f"{trained.run.key}: none of its {len(defective)} anomalous test images has pixels of both kinds")
     every = np.concatenate([masks, np.zeros((len(normals), EDGE, EDGE), bool)])
+    told_of = np.r_[known, np.ones(len(normals), bool)]
     maps, shown = {}, {}
     for name, kind in kinds_of(trained).items():
-        found = kind(trained, tested[explained])
-        maps[name] = of_map(found, every, np.flatnonzero(marked))
+        found = kind(trained, tested[np.r_[defective, normals]])
+        maps[name] = of_map(found, every, told_of, np.flatnonzero(marked))
         shown[name] = found.shown[: len(defective)]
     keep(trained, shown["gradient"])
     orders = {name: of[marked] for name, of in shown.items()} | {"centre": hill(marked.sum())}
-    told = {"edge": EDGE, "images": defective[marked].tolist(), "normals": len(normals), "maps": maps}
-    return told | {"perturbed": faithfulness(trained, defective[marked], orders)}
+    told = {"edge": EDGE, "revision": REVISION, "images": defective[marked].tolist(), "normals": len(normals)}
+    told |= {"unmarked": defective[~known].tolist()} if not known.all() else {}
+    return told | {"maps": maps, "perturbed": faithfulness(trained, defective[marked], orders)}
 
 
 def evenly(items: np.ndarray, most: int) -> np.ndarray:
@@ -77,12 +83,13 @@ def evenly(items: np.ndarray, most: int) -> np.ndarray:
     return items if len(items) <= most else items[np.linspace(0, len(items) - 1, most).astype(int)]
 
 
-def of_map(explained: Explained, masks: np.ndarray, marked: np.ndarray) -> dict[str, Any]:
+def of_map(explained: Explained, masks: np.ndarray, known: np.ndarray, marked: np.ndarray) -> dict[str, Any]:
     """The measures of one kind of map: of every marked image `auroc` and `average_precision` of the map as it is shown;
-    over all images the `edges` between bins of raw values, and how many pixels lie in each: `normal`, and `components`,
-    a list a connected component."""
+    over all images of which it is known what is normal the `edges` between bins of raw values, and how many pixels lie
+    in each: `normal`, and `components`, a list a connected component."""
     images = [(explained.shown[place].ravel(), masks[place].ravel()) for place in marked]
-    edges = bin_edges(explained.raw[~masks])
+    normal = ~masks & known[:, None, None]
+    edges = bin_edges(explained.raw[normal])
     components = [
         counted(raw[region == number], edges).tolist()
         for raw, mask in zip(explained.raw, masks, strict=True)
@@ -93,6 +100,6 @@ def of_map(explained: Explained, masks: np.ndarray, marked: np.ndarray) -> dict[
         "auroc": [round(auroc(*image), 6) for image in images],
         "average_precision": [round(average_precision(*image), 6) for image in images],
         "edges": list(rounded(edges)),
-        "normal": counted(explained.raw[~masks], edges).tolist(),
+        "normal": counted(explained.raw[normal], edges).tolist(),
         "components": components,
     }

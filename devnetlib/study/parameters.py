@@ -34,7 +34,14 @@ class Request:
 
     def asking(self, question: str) -> tuple[str, ...]:
         """Those of the data sets of which the question can be asked."""
-        return tuple(filter(asked(question).settings_of, self.datasets))
+        refused = self.unasked(question)
+        return tuple(name for name in self.datasets if name not in refused)
+
+    def unasked(self, question: str) -> dict[str, str]:
+        """The other data sets, each with the reason."""
+        from devnetlib.study.asking import unasked
+
+        return unasked(asked(question), self.datasets)
 
     def grid(self, question: str) -> list[Run]:
         """The runs of a question that are asked for; none where it can be asked of no data set."""

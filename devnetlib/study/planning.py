@@ -13,6 +13,7 @@ from devnetlib.data.splits import read_protocol
 from devnetlib.errors import Misuse, unknown
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.methods.controls import Probe
+from devnetlib.study.asking import settings_here, unasked
 from devnetlib.study.execution import built_options, detector_class, initialised
 from devnetlib.study.questions import SHORT, Question, Row, asked, short_questions
 from devnetlib.study.runs import PROFILES, Run, Training
@@ -85,8 +86,8 @@ def question_grid(
     """
     of, datasets = asked(question), list(datasets)
     rows, wanted = of.all_rows, list(methods)
-    if not any(map(of.settings_of, datasets)):
-        raise Misuse(f"{question} cannot be asked of {', '.join(datasets)}, only of {', '.join(of.own_settings)}")
+    if len(refused := unasked(of, datasets, data_root)) == len(set(datasets)):
+        raise Misuse("; ".join(refused.values()))
     for name in wanted:
         if name not in {row.method for row in rows}:
             raise unknown(f"method of {question}", name, {row.method for row in rows})
@@ -124,11 +125,16 @@ def row_runs(
     draws: Iterable[int] | None,
     data_root: Path | None,
 ) -> list[Run]:
-    """The runs of rows of a question on data sets, under every setting that it has there."""
+    """The runs of rows of a question on those data sets of which it can be asked, under every setting that it has
+    there."""
+    datasets = list(datasets)
+    refused = unasked(of, datasets, data_root)
+    settings = {name: settings_here(of, name, data_root) for name in datasets if name not in refused}
     return [
         run
-        for (dataset, reading), row in product(map(in_reading, datasets), rows)
-        for setting in of.settings_of(dataset)
+        for name, row in product(settings, rows)
+        for dataset, reading in [in_reading(name)]
+        for setting in settings[name]
         if row in of.rows_at(setting)
         for run in plan(
             dataset,

@@ -54,7 +54,7 @@ class Question:
     own_settings: Mapping[str, tuple[Setting, ...]] = field(default_factory=dict)  # by data set: in place of the others
     most_splits: int = 10  # published of a data set, and no more than it has
     draws: range = DRAWS
-    pixels: bool = False  # whether its runs are explained: asked only of data sets with masks
+    pixels: bool = False  # whether its runs are explained: asked of data sets with masks alone, see `asking`
 
     @property
     def all_rows(self) -> tuple[Row, ...]:
@@ -66,8 +66,9 @@ class Question:
         return tuple(row for row in self.all_rows if setting.anomalies in (row.anomalies or (setting.anomalies,)))
 
     def settings_of(self, dataset: str) -> tuple[Setting, ...]:
-        """The settings on a data set `NAME` or `NAME:READING`; none where the question cannot be asked of it."""
-        return self.own_settings.get(dataset.partition(":")[0], self.settings)
+        """The settings on a data set `NAME` or `NAME:READING`; none where the question cannot be asked of it or, if it
+        is asked of masks, names another set."""
+        return self.own_settings.get(dataset.partition(":")[0], () if self.pixels else self.settings)
 
     def splits_of(self, dataset: str, reading: str | None = None) -> range:
         """The splits that are published of the question on a data set, in a reading."""
@@ -174,7 +175,6 @@ QUESTIONS = {
         rows=TABLE_4_ROWS,
         references=REFERENCE_ROWS[:1],
         controls=tuple(row for row in CONTROL_ROWS if row.method == "untrained"),
-        settings=(),
         own_settings=dict.fromkeys(("kolektorsdd", "toy"), (TEN_LABELS,)),
         most_splits=5,
         draws=range(2),

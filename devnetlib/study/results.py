@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from devnetlib.data.splits import Partition
 from devnetlib.errors import unwritable
+from devnetlib.pixel_metrics import as_now
 from devnetlib.study.forms import check_content, check_partition
 from devnetlib.study.runs import PROFILES, Run
 from devnetlib.writing import atomic_write
@@ -161,7 +162,7 @@ def read(path: Path, root: Path, partitions: Callable[[Path, str, str], Partitio
             stored["partition"],
             array("d", stored["score"]),
             stored["origin"],
-            stored.get("pixels"),
+            as_now(stored.get("pixels"), stored["run"]["dataset"]),
         )
         check_content(scores.run, stored)
         values, own_path = scores.values, scores_path(root, scores.run)

@@ -135,13 +135,16 @@ def check_pixels(scores: Scores) -> None:
     pixels, anomalous = scores.pixels, scores.labels == 1
     try:
         places, maps, some = pixels["images"], list(pixels["maps"].values()), pixels["perturbed"]
+        unmarked = pixels.get("unmarked", [])
         each = [one[measure] for one in maps for measure in ("auroc", "average_precision")]
         moved = [one[measure] for one in some["maps"].values() for measure in ("deletion", "insertion")]
         counted = {int(h.normal.sum() + h.defect.sum()) for h in map(histograms_of, maps)}
         whole = (
-            all(anomalous[places]) and len(set(places)) == len(places) and set(some["images"]) <= set(places),
+            all(anomalous[places + unmarked])
+            and len({*places, *unmarked}) == len(places + unmarked)
+            and set(some["images"]) <= set(places),
             {len(one) for one in each} <= {len(places)} and {len(one) for one in moved} <= {len(some["images"])},
-            counted <= {(anomalous.sum() + pixels.get("normals", 0)) * pixels.get("edge", 0) ** 2},
+            counted <= {(anomalous.sum() + pixels.get("normals", 0) - len(unmarked)) * pixels.get("edge", 0) ** 2},
             all(rising(one["edges"], len(one["normal"])) for one in maps),
             all(map(shares, each)) and all(shares(one, missing=True) for one in moved),
         )

@@ -188,7 +188,7 @@ def test_every_file_is_read_or_counted_in_a_remark_with_the_reason(divided, tmp_
     picture(divided.parent / "tiles 2/train/good/0.png")
     said = get("my/tiles", divided.parent, False, tmp_path_factory.mktemp("root"))
     assert said == [
-        "test/cut/0.bmp: no mask; no pixel of it counts as a defect",
+        "test/cut/0.bmp: no mask; no pixel of it is measured",
         "4 files (tiles/.git/1, tiles/.git/2, tiles/__MACOSX/._a.png, ...): hidden, or left behind by a file manager, "
         "not read",
         "tiles/a.heic: no image by its name, not read",
@@ -224,7 +224,7 @@ def test_an_image_is_read_whatever_still_picture_its_name_says(plain, suffix):
 def test_byte_identical_files_and_missing_masks_are_remarked(divided):
     shutil.copy(divided / "train/good/0.png", divided / "test/good/copy.png")
     assert folder.remarks(divided, folder.read(divided)) == [
-        "test/cut/0.bmp: no mask; no pixel of it counts as a defect",
+        "test/cut/0.bmp: no mask; no pixel of it is measured",
         "byte-identical files: groups 1, surplus copies 1",
     ]
 

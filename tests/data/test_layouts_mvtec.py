@@ -41,7 +41,7 @@ def test_masks_are_paired_by_name_not_by_position(carpet):
     assert table.loc["test-hole-000", ["label", "mask"]].tolist() == ["1", ""]
     assert table.loc["test-hole-001", "mask"] == "ground_truth/hole/001_mask.png"
     assert mvtec.remarks(carpet, table.reset_index()) == [
-        "test/hole/000.png: no mask ground_truth/hole/000_mask.png; no pixel of it counts as a defect"
+        "test/hole/000.png: no mask ground_truth/hole/000_mask.png; no pixel of it is measured"
     ]
 
 

@@ -72,6 +72,15 @@ def test_a_set_that_nobody_explained_has_empty_tables_and_marked_numbers(tmp_pat
     assert explanations.how_explained(Stored(), ["toy"], "quick") == "no run is stored"
 
 
+def test_anomalous_images_that_are_left_out_are_counted_on_the_page(stored):
+    first, *others = stored
+    bare = Stored([replace(first, pixels=first.pixels | {"unmarked": [7, 8]}), *others])
+    assert "2 anomalous test images of which nothing is marked are left out" in explanations.how_explained(
+        bare, ["toy"], "quick"
+    )
+    assert "left out" not in explanations.how_explained(stored, ["toy"], "quick")
+
+
 def test_the_sweep_takes_in_the_highest_scores_first_and_means_over_what_it_has_found(stored):
     found = sweep(scores_of(stored[0].run))
     at = {round(share, 2): place for place, share in enumerate(FLAGGED)}

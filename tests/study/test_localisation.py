@@ -1,5 +1,6 @@
 """Runs that are explained: the same image scores, masks in their places, maps by name, and what is stored."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,21 +8,27 @@ import pytest
 import torch
 from PIL import Image
 
+from devnetlib.__main__ import main
 from devnetlib.data.intake import get
 from devnetlib.data.masks import masks_of
 from devnetlib.data.prepare import prepare
 from devnetlib.data.toy import toy_image
 from devnetlib.errors import Misuse
 from devnetlib.pixel_metrics import aupro, histograms_of
+from devnetlib.report.explanations import explanation_table
+from devnetlib.report.selection import yours
 from devnetlib.study import results as stored
 from devnetlib.study.execution import Machine, execute
 from devnetlib.study.faithfulness import REPLACED, ranked
 from devnetlib.study.grids import execute_all, is_stored
 from devnetlib.study.localisation import MOST_NORMALS, evenly, explain
 from devnetlib.study.map_kinds import EDGE, hill
+from devnetlib.study.parameters import request_of
 from devnetlib.study.pictures import kept_at, pictures
 from devnetlib.study.planning import plan, question_grid
 from devnetlib.study.verification import check_pixels, faults
+from tests.trees import mask as draw_mask
+from tests.trees import picture
 
 ONE = Machine(device="cpu", threads=1)
 
@@ -139,6 +146,55 @@ def test_measures_that_do_not_fit_their_run_are_found(explained, broken):
         check_pixels(replace(scores, pixels=scores.pixels | broken))
 
 
+@pytest.fixture(scope="module")
+def scratches(tmp_path_factory):
+    """An explained run on a folder of one's own in the form of MVTec AD, 300 x 100 px with scratches of one pixel. Four
+    of its anomalous images have no mask, and the masks of four mark nothing."""
+    root, source = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("source")
+    for number in range(30):
+        picture(source / f"train/good/{number:02d}.png", (300, 100))
+        picture(source / f"test/{'good' if number < 8 else 'scratch'}/{number:02d}.png", (300, 100))
+        if number >= 12:
+            marked = None if number < 16 else (7 * number, 0, 7 * number + 1, 100)
+            draw_mask(source / f"ground_truth/scratch/{number:02d}_mask.png", (300, 100), marked)
+    get("my/tiles", source, True, root)
+    (run,) = plan("my/tiles", "devnet", "smoke", "random", data_root=root)
+    return *explain(run, replace(ONE, data_root=root)), root
+
+
+def test_anomalous_images_of_which_nothing_is_marked_are_left_out_and_never_count_as_normal(scratches):
+    scores, partition, _ = scratches
+    pixels, bare = scores.pixels, [f"test/scratch/{number:02d}.png" for number in range(8, 16)]
+    left_out = [partition.test[place] for place in pixels["unmarked"]]
+    assert left_out == [name for name in partition.test if name in bare] and left_out
+    assert len(pixels["images"]) == 12 - len(left_out)
+    histograms = histograms_of(pixels["maps"]["gradient"])
+    assert histograms.normal.sum() + histograms.defect.sum() == (len(pixels["images"]) + pixels["normals"]) * EDGE**2
+    check_pixels(scores)
+    with pytest.raises(stored.DamagedScores, match="run it again"):
+        check_pixels(replace(scores, pixels=pixels | {"unmarked": []}))
+
+
+def test_a_run_none_of_whose_images_is_marked_is_refused_before_maps_are_made(run, monkeypatch):
+    monkeypatch.setattr(
+        "devnetlib.study.localisation.masks_of", lambda data, rows, edge: np.zeros((len(rows), 1, 1), bool)
+    )
+    monkeypatch.setattr("devnetlib.study.localisation.kinds_of", lambda trained: pytest.fail("maps were made"))
+    with pytest.raises(Misuse, match="none of its 90 anomalous test images has pixels of both kinds"):
+        explain(run, ONE)
+
+
+@pytest.mark.parametrize("made", ["scratches", "explained"])
+def test_pixels_measured_on_masks_that_lost_defects_count_as_not_there(request, tmp_path, made):
+    scores, partition, *_ = request.getfixturevalue(made)
+    path = stored.write(scores, partition, tmp_path)
+    content = json.loads(path.read_text())
+    assert is_stored(scores.run, tmp_path, pixels=True) and content["pixels"].pop("revision") == 2
+    path.write_text(json.dumps(content))
+    assert is_stored(scores.run, tmp_path) and [fault for _, fault in faults(tmp_path)] == [None]
+    assert is_stored(scores.run, tmp_path, pixels=True) == (scores.run.dataset == "toy")  # whose masks never shrink
+
+
 def test_images_without_masks_and_probes_are_refused_before_anything_is_trained(cloth, toy_runs):
     (run,) = plan("my/cloth", "devnet", "smoke", "random", data_root=cloth)
     with pytest.raises(Misuse, match="no image of my/cloth has a mask"):
@@ -170,9 +226,29 @@ def test_the_maps_of_an_explained_run_are_kept_and_drawn_once_where_they_are_dam
     assert np.array_equal(kept.images, anew.images) and np.array_equal(kept.masks, anew.masks)
 
 
-def test_the_question_is_asked_of_sets_with_masks_alone():
-    assert {run.dataset for run in question_grid("q3", "smoke", "random", datasets=["toy"], splits=[0], draws=[0])} == {
-        "toy"
-    }
-    with pytest.raises(Misuse, match="cannot be asked of elpv"):
-        question_grid("q3", "smoke", "random", datasets=["elpv"])
+def test_the_question_is_asked_of_every_set_whose_images_have_masks_on_the_splits_that_it_has(scratches, cloth):
+    root = scratches[2]
+    asked_of = {"datasets": ["my/tiles", "toy"], "draws": [0], "data_root": root}
+    runs = question_grid("q3", "smoke", "random", **asked_of)
+    splits = {name: {run.split for run in runs if run.dataset == name} for name in asked_of["datasets"]}
+    assert splits == {"my/tiles": {0}, "toy": set(range(5))}
+    for dataset, where in (("elpv", root), ("my/cloth", cloth)):
+        with pytest.raises(Misuse, match=f"cannot be asked of {dataset}: no anomalous image of it has a mask"):
+            question_grid("q3", "smoke", "random", datasets=[dataset], data_root=where)
+    with pytest.raises(Misuse, match=r"mvtec/carpet is not prepared in .* data prepare mvtec/carpet"):
+        question_grid("q3", "smoke", "random", datasets=["mvtec/carpet"], data_root=root)
+
+
+def test_the_commands_and_a_notebook_ask_it_of_a_folder_of_ones_own(scratches, cloth, monkeypatch, tmp_path, capsys):
+    scores, partition, root = scratches
+    monkeypatch.setenv("DEVNET_DATA", str(root))
+    stored.write(scores, partition, tmp_path)
+    assert main(["table", "--question", "q3", "--dataset", "my/tiles", "--results", str(tmp_path)]) == 0
+    assert "DevNet, untrained head" in capsys.readouterr().out
+    request = request_of({"datasets": "my/tiles, elpv", "profile": "smoke"})
+    assert request.asking("q3") == ("my/tiles",) and {run.dataset for run in request.grid("q3")} == {"my/tiles"}
+    assert "no anomalous image of it has a mask" in request.unasked("q3")["elpv"]
+    assert len(explanation_table(yours(tmp_path), "my/tiles", "smoke")) == 2
+    monkeypatch.setenv("DEVNET_DATA", str(cloth))
+    assert main(["table", "--question", "q3", "--dataset", "my/cloth", "--results", str(tmp_path)]) == 2
+    assert "no anomalous image of it has a mask" in capsys.readouterr().err

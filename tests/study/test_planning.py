@@ -215,7 +215,7 @@ def test_a_question_runs_under_every_setting_that_it_has_on_a_data_set():
 
 
 def test_a_question_that_cannot_be_asked_of_a_data_set_says_of_which_it_can():
-    with pytest.raises(Misuse, match="q2 cannot be asked of headct, only of elpv"):
+    with pytest.raises(Misuse, match=r"no example\? This cannot be asked of headct, only of elpv"):
         question_grid("q2", "quick", "random", datasets=["headct"])
 
 

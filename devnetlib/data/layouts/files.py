@@ -12,15 +12,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from devnetlib.data.layouts.arrays import open_npy
+from devnetlib.data.layouts.bmp import misread, read_again
 from devnetlib.data.layouts.formats import still
 from devnetlib.data.layouts.listing import files_below, left_behind
 from devnetlib.data.manifests import COLUMNS
+from devnetlib.data.mask_files import marked_in, marked_in_array
 from devnetlib.errors import Misuse
 
 DEPTH = 3  # folders that archives of these releases nest their files in, at most
 HASH_SIDE = 16  # of the perceptual hash: with 8, pictures that show two things are alike
-
-ONE_VALUE = {"1", "L", "P", "I", "I;16"}  # modes with a single number a pixel
 
 
 def sha256(path: Path) -> str:
@@ -56,6 +56,8 @@ def open_image(path: Path) -> Image.Image:
         if path.suffix == ".npy":
             return open_npy(path)
         with still(path) as image:
+            if misread(image, path):
+                return read_again(image, path)
             image.load()
             return image
     except Misuse:
@@ -68,14 +70,16 @@ def open_image(path: Path) -> Image.Image:
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Where a mask marks a defect, bool (height, width): any value above 0, in palette files any index above 0.
+    """Where a mask marks a defect, bool (height, width), by the rule that `mask_files` states.
 
-    Raises Misuse unless the mask is as large as `size`, the (width, height) of its image.
+    Raises Misuse that names the file where it is damaged, or the rule has no answer, and unless the mask is as large as
+    `size`, the (width, height) of its image.
     """
-    mask = open_image(path)
-    if mask.size != size:
-        raise Misuse(f"{path}: a mask of {mask.size} px for an image of {size} px (width, height); restore the file")
-    return np.asarray(mask) > 0 if mask.mode in ONE_VALUE else np.asarray(mask.convert("RGB")).any(-1)
+    mask = marked_in_array(path) if path.suffix == ".npy" else marked_in(open_image(path), path)
+    if mask.shape[::-1] != size:
+        found = mask.shape[::-1]
+        raise Misuse(f"{path}: a mask of {found} px for an image of {size} px (width, height); restore the file")
+    return mask
 
 
 def image_table(rows: Iterable[dict[str, str]]) -> pd.DataFrame:

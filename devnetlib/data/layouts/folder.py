@@ -176,7 +176,7 @@ def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, A
 def remarks(root: Path, table: pd.DataFrame) -> list[str]:
     """Anomalous images without a mask where others have one, and byte-identical images."""
     bare = table.loc[(table["label"] == "1") & (table["mask"] == ""), "file"] if (table["mask"] != "").any() else []
-    return [f"{file}: no mask; no pixel of it counts as a defect" for file in bare] + copies(table)
+    return [f"{file}: no mask; no pixel of it is measured" for file in bare] + copies(table)
 
 
 def why_not_read(root: Path, path: Path) -> str:

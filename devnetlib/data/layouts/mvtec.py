@@ -86,6 +86,4 @@ def row(root: Path, file: str) -> dict[str, str]:
 def remarks(root: Path, table: pd.DataFrame) -> list[str]:
     """Anomalous images without a mask, by name, and byte-identical images."""
     bare = table.loc[(table["label"] == "1") & (table["mask"] == ""), "file"]
-    return [f"{file}: no mask {mask_of(Path(file))}; no pixel of it counts as a defect" for file in bare] + copies(
-        table
-    )
+    return [f"{file}: no mask {mask_of(Path(file))}; no pixel of it is measured" for file in bare] + copies(table)
