@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import prepare
-from devnetlib.errors import Misuse
+from devnetlib.errors import Misuse, in_a_line
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
@@ -33,8 +33,8 @@ class Failure:
     error: Exception
 
     def __str__(self) -> str:
-        kind = "" if isinstance(self.error, Misuse) else f"{type(self.error).__name__}: "
-        return f"{self.run.key}: {kind}{self.error}{self.mend}"
+        told = in_a_line(self.error) if isinstance(self.error, Misuse | OSError) else None
+        return f"{self.run.key}: {told or f'{type(self.error).__name__}: {self.error}'}{self.mend}"
 
     @property
     def mend(self) -> str:
