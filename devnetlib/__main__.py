@@ -109,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--datasets", type=names, default=["elpv"], help="NAME or NAME:READING, by commas (default: elpv)"
     )
-    study.add_argument("--methods", type=names, default=[], help="only these rows, separated by commas (default: all)")
+    study.add_argument("--methods", type=names, default=(), help="only these rows, separated by commas (default: all)")
     study.add_argument("--splits", type=numbers, help=f"(default: those published, {span(SPLITS)} of most data sets)")
     study.add_argument("--draws", type=numbers, help=f"(default: {span(DRAWS)})")
     study.add_argument(
@@ -256,6 +256,9 @@ def command_study(args: argparse.Namespace) -> int:
     from devnetlib.study.questions import short_questions
     from devnetlib.study.weights import find_imagenet
 
+    for option in ("datasets", "methods"):
+        if getattr(args, option) == []:
+            raise Misuse(f"--{option} is empty: name at least one, or leave it out")
     if args.weights is None and find_imagenet() is None:
         frozen = args.profile in PROFILES and PROFILES[args.profile].training.trains == "head"
         instead = "the embedded trunk stands in" if frozen else "starting from random ones"
@@ -388,11 +391,13 @@ def command_verify(args: argparse.Namespace) -> int:
 
 def command_census(args: argparse.Namespace) -> int:
     from devnetlib.evidence.census_page import text_lines
-    from devnetlib.evidence.near_images import countable, take_all, write
+    from devnetlib.evidence.near_images import check_storable, countable, take_all, write
 
     datasets = countable(args.data_root) if args.datasets is None else args.datasets
     if not datasets:
-        raise Misuse("no data set with a committed image table is at hand: name one with --datasets, such as toy")
+        raise Misuse("no data set to count: name one with --datasets, such as toy ('data list' shows them)")
+    if args.output:
+        check_storable(datasets, args.output)
     found = []
     for census, leaks in take_all(datasets, args.data_root):
         found.append(census)

@@ -20,7 +20,7 @@ PACKAGE = "devnetlib"
 
 # The rooms, from the ground up: a room imports from lower floors, from itself, and along the few doors named below.
 FLOORS = (
-    {"errors", "environment", "cores"},
+    {"errors", "environment", "arguments", "cores"},
     {"deviation", "network", "saliency", "metrics", "pixel_metrics"},
     {"backbones", "embedded"},
     {"methods", "data"},
@@ -34,6 +34,7 @@ READING = {"study.runs", "study.results", "study.questions", "data.splits", "err
 PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
+    "arguments": (set(), set()),
     "cores": (set(), set()),
     "deviation": ({"torch", "numpy"}, set()),
     "network": ({"torch", "numpy"}, set()),
