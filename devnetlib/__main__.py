@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     machine = Parser(add_help=False)
     machine.add_argument(
         "--weights",
+        type=given,
         help="imagenet, embedded, random or a file; default: ImageNet's where at hand, else "
         "embedded in the frozen lane and random in the others",
     )
@@ -182,7 +183,7 @@ def parser() -> argparse.ArgumentParser:
     made = add(
         "distil", help="make the embedded trunk again from ImageNet weights: up to an hour on two cores, resumable"
     )
-    made.add_argument("--weights", help="imagenet or a file (default: ImageNet's where at hand)")
+    made.add_argument("--weights", type=given, help="imagenet or a file (default: ImageNet's where at hand)")
     made.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     made.add_argument("--data-root", type=folder, help="folder of caches, and of the state from which it goes on")
     made.add_argument(
@@ -208,7 +209,10 @@ def machine_of(args: argparse.Namespace) -> Any:
 
     check_precision(args.precision, args.profile)
     check_compiler(args.compile, args.profile)
-    return Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
+    machine = Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
+    if not args.scheduler:  # whose workers have devices of their own
+        machine.torch_device()
+    return machine
 
 
 def grid(
@@ -259,6 +263,7 @@ def command_study(args: argparse.Namespace) -> int:
     for option in ("datasets", "methods"):
         if getattr(args, option) == []:
             raise Misuse(f"--{option} is empty: name at least one, or leave it out")
+    machine_of(args)  # refused before anything is told
     if args.weights is None and find_imagenet() is None:
         frozen = args.profile in PROFILES and PROFILES[args.profile].training.trains == "head"
         instead = "the embedded trunk stands in" if frozen else "starting from random ones"
@@ -338,9 +343,16 @@ def command_cache(args: argparse.Namespace) -> int:
 def command_table(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import table_records, text_table
 
+    check_profile(args.profile)
     chosen = (args.dataset, args.question, args.profile, stored_folder(args.results))
     print(json.dumps(table_records(*chosen)) if args.json else text_table(*chosen))
     return 0
+
+
+def check_profile(name: str) -> None:
+    """Misuse for an unknown profile."""
+    if name not in PROFILES:
+        raise unknown("profile", name, PROFILES)
 
 
 def stored_folder(results: Path) -> Path:
@@ -356,8 +368,8 @@ def command_publish(args: argparse.Namespace) -> int:
 
     if args.dataset is not None:
         in_reading(args.dataset)
-    if args.profile is not None and args.profile not in PROFILES:
-        raise unknown("profile", args.profile, PROFILES)
+    if args.profile is not None:
+        check_profile(args.profile)
 
     def keep(scores: Any) -> bool:
         return args.dataset in (None, scores.run.dataset) and args.profile in (None, scores.run.profile)
