@@ -471,7 +471,7 @@ def main(words: list[str] | None = None) -> int:
         if "data_root" in args:
             check_data_root(args.data_root)
         status = args.function(args)
-        sys.stdout.flush()  # here, where a closed pipe can still be told from a fault
+        print(end="", flush=True)  # here, where a closed pipe can still be told from a fault
         return status
     except KeyboardInterrupt:
         print(f"interrupted: {GO_ON}", file=sys.stderr)

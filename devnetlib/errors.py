@@ -47,13 +47,13 @@ def in_a_line(error: BaseException) -> str | None:
         return (
             f"the memory does not suffice{f' ({error})' if str(error) else ''}: use fewer --workers, a smaller --batch"
         )
-    if isinstance(error, UnicodeError):
-        return f"{error}: use UTF-8, as in PYTHONUTF8=1 python -m devnetlib"
-    if not isinstance(error, (Misuse, Incomplete, OSError, BrokenExecutor)):
+    if isinstance(error, UnicodeEncodeError):
+        return f"the output takes {error.encoding} and cannot hold what is to be said: set PYTHONIOENCODING=utf-8"
+    if not isinstance(error, (Misuse, Incomplete, OSError, BrokenExecutor, UnicodeDecodeError)):
         return None
-    if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename is not None else ""
-        return f"{place}{error.strerror}; data and caches go to --data-root or DEVNET_DATA, scores to --results"
+    if isinstance(error, OSError) and error.filename is not None:
+        mend = "data and caches go to --data-root or DEVNET_DATA, scores to --results"
+        return f"{error.filename}: {error.strerror or error}; {mend}"
     return " ".join(str(error).splitlines())
 
 
