@@ -10,7 +10,7 @@ from typing import Any
 
 from devnetlib.arguments import Parser, file, folder, given, names, numbers, place, positive, share, standing, whole
 from devnetlib.cores import usable_cores
-from devnetlib.errors import GO_ON, Misuse, in_a_line, missing_library, status_of, unknown
+from devnetlib.errors import GO_ON, Misuse, missing_library, status_of, told_to_user, unknown
 
 try:
     from devnetlib import embedded
@@ -467,12 +467,13 @@ def main(words: list[str] | None = None) -> int:
     """Run one command. Errors of the caller, the files and the machine become one line; a fault of the program is shown
     after a line that calls it one."""
     try:
-        args = parser().parse_args(words)
-        if "data_root" in args:
-            check_data_root(args.data_root)
-        status = args.function(args)
-        print(end="", flush=True)  # here, where a closed pipe can still be told from a fault
-        return status
+        try:
+            args = parser().parse_args(words)
+            if "data_root" in args:
+                check_data_root(args.data_root)
+            return args.function(args)
+        finally:
+            print(end="", flush=True)  # here, where a closed pipe can still be told from a fault
     except KeyboardInterrupt:
         print(f"interrupted: {GO_ON}", file=sys.stderr)
         return 130
@@ -480,11 +481,11 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would flush once more
         return 141  # as the shell has it of other programs
     except Exception as error:
-        told = str(error) if isinstance(error, DamagedScores) else in_a_line(error)
+        told = str(error) if isinstance(error, DamagedScores) else told_to_user(error)
         if told is None:
             print("error: this is a fault of the program; please report it with the lines below", file=sys.stderr)
             raise
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {' '.join(told.splitlines())}", file=sys.stderr)
         return status_of(error)
 
 

@@ -39,8 +39,8 @@ def unwritable(path: object, error: OSError, mend: str) -> Unwritable:
     return told
 
 
-def in_a_line(error: BaseException) -> str | None:
-    """What is wrong with the command, the files or the machine, in one line; None for a fault of the program."""
+def told_to_user(error: BaseException) -> str | None:
+    """What is wrong with the command, the files or the machine; None for a fault of the program."""
     if isinstance(error, ModuleNotFoundError):
         return missing_library(error)
     if isinstance(error, MemoryError):
@@ -54,7 +54,7 @@ def in_a_line(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         mend = "data and caches go to --data-root or DEVNET_DATA, scores to --results"
         return f"{error.filename}: {error.strerror or error}; {mend}"
-    return " ".join(str(error).splitlines())
+    return str(error)
 
 
 def missing_library(error: ModuleNotFoundError) -> str | None:

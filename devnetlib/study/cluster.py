@@ -155,11 +155,11 @@ def connected(scheduler: str, workers: int) -> Iterator[Any]:
         ):
             yield client
         return
-    if not re.fullmatch(r"\w+://\S+:\d+", scheduler):
+    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://\S+:[0-9]+", scheduler):
         raise Misuse(f"--scheduler {scheduler}: expected an address such as tcp://host:8786, or local")
     try:
         client = Client(scheduler, timeout=ANSWER, set_as_default=False)
-    except OSError as error:
+    except Exception as error:  # every transport has errors of its own
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Misuse(
             f"no scheduler answers at {scheduler} ({reason}): start one with 'dask scheduler' and name its address, "

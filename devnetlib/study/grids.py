@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import prepare
-from devnetlib.errors import Misuse, in_a_line
+from devnetlib.errors import Misuse, told_to_user
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
@@ -33,7 +33,7 @@ class Failure:
     error: Exception
 
     def __str__(self) -> str:
-        told = in_a_line(self.error) if isinstance(self.error, Misuse | OSError) else None
+        told = told_to_user(self.error) if isinstance(self.error, Misuse | OSError) else None
         return f"{self.run.key}: {told or f'{type(self.error).__name__}: {self.error}'}{self.mend}"
 
     @property

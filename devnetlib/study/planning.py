@@ -19,6 +19,7 @@ from devnetlib.study.questions import SHORT, Question, Row, asked, short_questio
 from devnetlib.study.runs import PROFILES, Run, Training
 from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
+LARGEST = 2**31  # no option's number is as large
 PROBE_SCHEDULE = {"updates": 0, "decay_at": ()}
 
 
@@ -230,11 +231,18 @@ def typed_option(name: str, value: Any, default: Any) -> Any:
     kind = type(default)
     words = {"true": True, "false": False} if kind is bool else {}
     try:
-        if kind in (int, float) and isinstance(value, str) and (not value.isascii() or "_" in value):
-            raise ValueError(value)  # digits of other scripts, and Python's own spelling of thousands
+        if isinstance(value, str):
+            check_plain(value, kind)
         return words[value.lower()] if words and isinstance(value, str) else kind(value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise Misuse(f"option {name}={value}: expected {kind.__name__}, as in {name}={default}") from None
+
+
+def check_plain(text: str, kind: type) -> None:
+    """ValueError for digits of other scripts, and for a number that Python reads and no option takes."""
+    number = kind in (int, float)
+    if not text.isascii() or (number and ("_" in text or not abs(float(text)) < LARGEST)):
+        raise ValueError(text)
 
 
 def with_weights_at_hand(run: Run) -> Run:
@@ -255,7 +263,7 @@ def weights_name(method: str, profile: str, options: Mapping[str, Any], weights:
     try:
         built = detector_class(method), tuple(built_options(method, profile, options).items())
         backbone = initialised(*built, 0).backbone
-    except (ValueError, MemoryError, OverflowError, RuntimeError) as error:  # the last: torch lacks memory
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:  # of torch's, too
         raise Misuse(f"{method}: {str(error).splitlines()[0]}") from None
     if backbone is None:
         return "none"
