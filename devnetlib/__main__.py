@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
         help="imagenet, embedded, random or a file; default: ImageNet's where at hand, else "
         "embedded in the frozen lane and random in the others",
     )
-    machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    machine.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
     machine.add_argument(
         "--threads",
         type=positive,
@@ -114,7 +116,10 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument("--splits", type=numbers, help=f"(default: those published, {span(SPLITS)} of most data sets)")
     study.add_argument("--draws", type=numbers, help=f"(default: {span(DRAWS)})")
     study.add_argument(
-        "--workers", type=positive, default=usable_cores(), help="runs side by side (default: all cores)"
+        "--workers",
+        type=positive,
+        default=usable_cores(),
+        help="runs side by side (default: all cores that this process may use)",
     )
     study.set_defaults(function=command_study)
 
@@ -168,7 +173,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--record", action="store_true", help="write the record to book/bench, for the book")
     bench.add_argument("--accuracy", action="store_true", help="also AUROC of the same weights in half precision")
     bench.add_argument("--dataset", default="elpv", help="whose images (default: elpv)")
-    bench.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    bench.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
     bench.add_argument(
         "--precision", default="auto", help="of our loop: fp32, bf16 or auto, the faster of them here (default: auto)"
     )
@@ -184,7 +191,9 @@ def parser() -> argparse.ArgumentParser:
         "distil", help="make the embedded trunk again from ImageNet weights: up to an hour on two cores, resumable"
     )
     made.add_argument("--weights", type=given, help="imagenet or a file (default: ImageNet's where at hand)")
-    made.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    made.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
     made.add_argument("--data-root", type=folder, help="folder of caches, and of the state from which it goes on")
     made.add_argument(
         "--output", type=folder, default=embedded.FOLDER, help="folder of trunk and card (default: the package's)"
