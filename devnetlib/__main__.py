@@ -4,41 +4,25 @@ import argparse
 import json
 import os
 import sys
-from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from devnetlib import embedded
-from devnetlib.data.splits import FORMS
-from devnetlib.errors import Incomplete, Misuse, Unwritable, in_a_line, unknown
-from devnetlib.study.questions import QUESTIONS
-from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
-from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
+from devnetlib.arguments import Parser, file, folder, given, names, numbers, place, positive, share, standing, whole
+from devnetlib.cores import usable_cores
+from devnetlib.errors import GO_ON, Misuse, in_a_line, missing_library, status_of, told_to_user, unknown
 
-
-def numbers(text: str) -> list[int]:
-    """'3', '0-4' or '0,2,5-7' as a list of numbers >= 0."""
-    try:
-        ranges = [part.split("-") if "-" in part else (part, part) for part in text.split(",")]
-        listed = [number for first, last in ranges for number in range(int(first), int(last) + 1)]
-    except ValueError:
-        listed = []
-    if not listed or listed[-1] >= 2**32:  # what NumPy takes as a seed
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number or a range such as 0-4")
-    return listed
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 1")
-    return int(text)
-
-
-def names(text: str) -> list[str]:
-    """Names separated by commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+try:
+    from devnetlib import embedded
+    from devnetlib.data.splits import FORMS
+    from devnetlib.study.questions import QUESTIONS
+    from devnetlib.study.results import PUBLISHED, YOURS, DamagedScores
+    from devnetlib.study.runs import DRAWS, PROFILES, SPLITS
+except ModuleNotFoundError as error:
+    if __name__ != "__main__" or (lacking := missing_library(error)) is None:
+        raise
+    print(f"error: {lacking}", file=sys.stderr)
+    sys.exit(2)
 
 
 def span(values: range) -> str:
@@ -47,15 +31,18 @@ def span(values: range) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command line; options that several commands share stand once."""
-    top = argparse.ArgumentParser(prog="python -m devnetlib", description="The reference reproduction of DevNet.")
+    top = Parser(prog="python -m devnetlib", description="The reference reproduction of DevNet.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    machine = argparse.ArgumentParser(add_help=False)
+    machine = Parser(add_help=False)
     machine.add_argument(
         "--weights",
+        type=given,
         help="imagenet, embedded, random or a file; default: ImageNet's where at hand, else "
         "embedded in the frozen lane and random in the others",
     )
-    machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    machine.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
     machine.add_argument(
         "--threads",
         type=positive,
@@ -63,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     )
     machine.add_argument(
         "--data-root",
-        type=Path,
+        type=folder,
         help="folder of prepared data and caches (default: DEVNET_DATA, else the platform's cache folder)",
     )
     machine.add_argument(
@@ -76,9 +63,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="COMPILER",
         help="inductor or, on a GPU, cudagraphs: compile the backbone for fine-tuning (default: neither)",
     )
-    machine.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    machine.add_argument("--results", type=folder, default=YOURS, help="folder of your scores (default: results)")
     machine.add_argument(
         "--scheduler",
+        type=given,
         metavar="ADDRESS",
         help="a Dask scheduler whose workers execute the runs, such as tcp://host:8786, or local for --workers of them",
     )
@@ -90,10 +78,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--method", default="devnet", help="a method or a control (default: devnet)")
     run.add_argument("--profile", default="quick", help=f"{', '.join(PROFILES)} (default: quick)")
     run.add_argument("--protocol", default="general", help=f"{', '.join(FORMS)} (default: general)")
-    run.add_argument("--anomalies", type=int, default=10, help="labelled anomalies (default: 10)")
+    run.add_argument("--anomalies", type=whole, default=10, help="labelled anomalies (default: 10)")
     run.add_argument(
         "--contamination",
-        type=float,
+        type=share,
         default=0.0,
         help="share of anomalies among the images trained as normal, up to the protocol's (default: 0)",
     )
@@ -124,11 +112,14 @@ def parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--datasets", type=names, default=["elpv"], help="NAME or NAME:READING, by commas (default: elpv)"
     )
-    study.add_argument("--methods", type=names, default=[], help="only these rows, separated by commas (default: all)")
+    study.add_argument("--methods", type=names, default=(), help="only these rows, separated by commas (default: all)")
     study.add_argument("--splits", type=numbers, help=f"(default: those published, {span(SPLITS)} of most data sets)")
     study.add_argument("--draws", type=numbers, help=f"(default: {span(DRAWS)})")
     study.add_argument(
-        "--workers", type=positive, default=os.cpu_count() or 1, help="runs side by side (default: all cores)"
+        "--workers",
+        type=positive,
+        default=usable_cores(),
+        help="runs side by side (default: all cores that this process may use)",
     )
     study.set_defaults(function=command_study)
 
@@ -140,18 +131,18 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("action", choices=["list", "prepare", "verify"])
     data.add_argument("dataset", nargs="?")
     data.add_argument(
-        "--from", dest="source", type=Path, help="folder or archive of the release (default: DEVNET_RAW/NAME)"
+        "--from", dest="source", type=place, help="folder or archive of the release (default: DEVNET_RAW/NAME)"
     )
     data.add_argument("--link", action="store_true", help="read the files where they lie instead of copying them")
     data.add_argument("--reading", help="a reading of the card (default: the card's first)")
-    data.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    data.add_argument("--data-root", type=folder, help="folder of prepared data and caches")
     data.add_argument("--json", action="store_true", help="machine-readable")
     data.set_defaults(function=command_data)
 
     cached = add("cache", help="list or clear what can be made again: banks, maps, saliency maps")
     cached.add_argument("action", choices=["list", "clear"])
     cached.add_argument("dataset", nargs="?", help="only this data set's")
-    cached.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    cached.add_argument("--data-root", type=folder, help="folder of prepared data and caches")
     cached.add_argument("--json", action="store_true", help="machine-readable")
     cached.set_defaults(function=command_cache)
 
@@ -159,25 +150,25 @@ def parser() -> argparse.ArgumentParser:
     table.add_argument("--dataset", default="elpv")
     table.add_argument("--question", default="q1", choices=list(QUESTIONS))
     table.add_argument("--profile", default="quick", help="(default: quick)")
-    table.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    table.add_argument("--results", type=folder, default=YOURS, help="folder of your scores (default: results)")
     table.add_argument("--json", action="store_true", help="machine-readable")
     table.set_defaults(function=command_table)
 
     publish = add("publish", help="copy your scores to the published ones, checked")
-    publish.add_argument("--results", type=Path, default=YOURS, help="folder of your scores (default: results)")
+    publish.add_argument("--results", type=folder, default=YOURS, help="folder of your scores (default: results)")
     publish.add_argument("--dataset", help="only this data set")
     publish.add_argument("--profile", help="only this profile")
     publish.set_defaults(function=command_publish)
 
     check = add("verify-results", help="recompute every published number from its raw scores")
-    check.add_argument("--results", type=Path, default=PUBLISHED, help="folder to check (default: book/results)")
+    check.add_argument("--results", type=folder, default=PUBLISHED, help="folder to check (default: book/results)")
     check.add_argument("--json", action="store_true", help="machine-readable")
     check.set_defaults(function=command_verify)
 
     census = add("census", help="count copies within data sets and across their splits, and what file facts give away")
     census.add_argument("--datasets", type=names, help="separated by commas (default: all at hand that are published)")
-    census.add_argument("--output", type=Path, help="file to store it in; book/evidence/census.json is the book's")
-    census.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    census.add_argument("--output", type=file, help="file to store it in; book/evidence/census.json is the book's")
+    census.add_argument("--data-root", type=folder, help="folder of prepared data and caches")
     census.add_argument("--json", action="store_true", help="machine-readable")
     census.set_defaults(function=command_census)
 
@@ -186,11 +177,13 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--record", action="store_true", help="write the record to book/bench, for the book")
     bench.add_argument("--accuracy", action="store_true", help="also AUROC of the same weights in half precision")
     bench.add_argument("--dataset", default="elpv", help="whose images (default: elpv)")
-    bench.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    bench.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
     bench.add_argument(
         "--precision", default="auto", help="of our loop: fp32, bf16 or auto, the faster of them here (default: auto)"
     )
-    bench.add_argument("--data-root", type=Path, help="folder of prepared data and caches")
+    bench.add_argument("--data-root", type=folder, help="folder of prepared data and caches")
     bench.add_argument("--json", action="store_true", help="machine-readable")
     bench.set_defaults(function=command_bench)
 
@@ -201,11 +194,13 @@ def parser() -> argparse.ArgumentParser:
     made = add(
         "distil", help="make the embedded trunk again from ImageNet weights: up to an hour on two cores, resumable"
     )
-    made.add_argument("--weights", help="imagenet or a file (default: ImageNet's where at hand)")
-    made.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
-    made.add_argument("--data-root", type=Path, help="folder of caches, and of the state from which it goes on")
+    made.add_argument("--weights", type=given, help="imagenet or a file (default: ImageNet's where at hand)")
     made.add_argument(
-        "--output", type=Path, default=embedded.FOLDER, help="folder of trunk and card (default: the package's)"
+        "--device", default="auto", help="auto, cpu, cuda, or one of several GPUs such as cuda:1 (default: auto)"
+    )
+    made.add_argument("--data-root", type=folder, help="folder of caches, and of the state from which it goes on")
+    made.add_argument(
+        "--output", type=folder, default=embedded.FOLDER, help="folder of trunk and card (default: the package's)"
     )
     made.add_argument("--json", action="store_true", help="the whole card")
     made.set_defaults(function=command_distil)
@@ -227,7 +222,10 @@ def machine_of(args: argparse.Namespace) -> Any:
 
     check_precision(args.precision, args.profile)
     check_compiler(args.compile, args.profile)
-    return Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
+    machine = Machine(args.weights, args.device, args.threads, args.data_root, args.precision, args.compile)
+    if not args.scheduler:  # whose workers have devices of their own
+        machine.torch_device()
+    return machine
 
 
 def grid(
@@ -242,8 +240,8 @@ def grid(
     with engine(args.scheduler, args.workers, runs, args.results, machine, pixels) as executor:
         scores, failures = execute_all(runs, args.results, machine, executor, on_done, pixels)
     for failure in failures:
-        print(f"failed: {failure}", file=sys.stderr)
-    misuse = failures and all(isinstance(failure.error, Misuse) for failure in failures)
+        print(f"failed: {' '.join(str(failure).split())}", file=sys.stderr)
+    misuse = failures and all(status_of(failure.error) == 2 for failure in failures)
     return scores, 2 if misuse and not scores else int(bool(failures))
 
 
@@ -273,8 +271,10 @@ def command_study(args: argparse.Namespace) -> int:
     from devnetlib.study.questions import short_questions
     from devnetlib.study.weights import find_imagenet
 
-    if not args.datasets:
-        raise Misuse("--datasets is empty: name at least one, such as elpv")
+    for option in ("datasets", "methods"):
+        if getattr(args, option) == []:
+            raise Misuse(f"--{option} is empty: name at least one, or leave it out")
+    machine_of(args)  # refused before anything is told
     if args.weights is None and find_imagenet() is None:
         frozen = args.profile in PROFILES and PROFILES[args.profile].training.trains == "head"
         instead = "the embedded trunk stands in" if frozen else "starting from random ones"
@@ -294,6 +294,8 @@ def command_study(args: argparse.Namespace) -> int:
         for name in questions:
             runs[QUESTIONS[name].pixels] += question_grid(name, args.profile, args.weights, **chosen)
     every = [run for part in runs.values() for run in part]
+    if not every:
+        raise Misuse(f"{args.question} asks nothing of {', '.join(args.methods)} on {', '.join(args.datasets)}")
     print(f"{len(every)} runs, profile {args.profile}, weights {weights_title(every[0].weights)}", file=sys.stderr)
     status = max(grid(args, part, pixels=pixels)[1] for pixels, part in runs.items() if part)
     for question, datasets in questions.items():
@@ -336,35 +338,60 @@ def overview_line(row: dict[str, Any]) -> str:
 
 
 def command_cache(args: argparse.Namespace) -> int:
-    from devnetlib.data import caches
+    from devnetlib.data import caches, prepare
 
+    root = args.data_root or prepare.default_data_root()
+    if args.dataset is not None:
+        prepare.one_set(args.dataset, root)
     if args.action == "list":
         found = [entry for entry in caches.entries(args.data_root) if args.dataset in (None, entry.dataset)]
         print(json.dumps([entry.as_json() for entry in found]) if args.json else "\n".join(caches.lines(found)))
         return 0
     report = caches.clear(args.dataset, args.data_root)
-    print(json.dumps(report) if args.json else f"removed {report['files']} files, {report['bytes'] / 1e6:.1f} MB")
+    told = f"removed {report['files']} files, {report['bytes'] / 1e6:.1f} MB"
+    if not report["files"]:
+        told = f"nothing{f' of {args.dataset}' if args.dataset else ''} is cached in {root}"
+    print(json.dumps(report) if args.json else told)
     return 0
 
 
 def command_table(args: argparse.Namespace) -> int:
     from devnetlib.report.tables import table_records, text_table
 
-    chosen = (args.dataset, args.question, args.profile, args.results)
+    check_profile(args.profile)
+    chosen = (args.dataset, args.question, args.profile, stored_folder(args.results))
     print(json.dumps(table_records(*chosen)) if args.json else text_table(*chosen))
     return 0
 
 
+def check_profile(name: str) -> None:
+    """Misuse for an unknown profile."""
+    if name not in PROFILES:
+        raise unknown("profile", name, PROFILES)
+
+
+def stored_folder(results: Path) -> Path:
+    """The folder, which must be there if it was named; Misuse where it is not."""
+    if results != YOURS and not results.is_dir():
+        raise Misuse(f"no results folder {results}: name one with --results, or run 'python -m devnetlib study' first")
+    return results
+
+
 def command_publish(args: argparse.Namespace) -> int:
+    from devnetlib.data.manifests import in_reading
     from devnetlib.study.publishing import publish
 
+    if args.dataset is not None:
+        in_reading(args.dataset)
+    if args.profile is not None:
+        check_profile(args.profile)
     seen = []
 
     def keep(scores: Any) -> bool:
         seen.append(scores)
         return args.dataset in (None, scores.run.dataset) and args.profile in (None, scores.run.profile)
 
-    written = publish(args.results, keep=keep)
+    written = publish(stored_folder(args.results), keep=keep)
     reason = "" if written else f": none of the {len(seen)} in {args.results} is of that data set and profile"
     print(f"published {len(written)} runs to {PUBLISHED}{reason if seen else f': {args.results} holds no scores'}")
     return int(not written)
@@ -374,11 +401,7 @@ def command_verify(args: argparse.Namespace) -> int:
     from devnetlib.study.results import scores_digest, strangers, told_of_strangers
     from devnetlib.study.verification import Verifier, faults
 
-    if not args.results.is_dir():
-        raise Misuse(
-            f"no results folder {args.results}: name one with --results, or run 'python -m devnetlib study' first"
-        )
-    checked = list(faults(args.results))
+    checked = list(faults(stored_folder(args.results)))
     wrong = {str(path): fault for path, fault in checked if fault}
     sound = len(checked) - len(wrong)
     summary = f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition of their run"
@@ -396,11 +419,13 @@ def command_verify(args: argparse.Namespace) -> int:
 
 def command_census(args: argparse.Namespace) -> int:
     from devnetlib.evidence.census_page import text_lines
-    from devnetlib.evidence.near_images import countable, take_all, write
+    from devnetlib.evidence.near_images import check_storable, countable, take_all, write
 
     datasets = countable(args.data_root) if args.datasets is None else args.datasets
     if not datasets:
-        raise Misuse("--datasets is empty: name at least one, such as elpv")
+        raise Misuse("no data set to count: name one with --datasets, such as toy ('data list' shows them)")
+    if args.output:
+        check_storable(datasets, args.output)
     found = []
     for census, leaks in take_all(datasets, args.data_root):
         found.append(census)
@@ -441,17 +466,43 @@ def command_distil(args: argparse.Namespace) -> int:
     return 0
 
 
+def check_data_root(named: Path | None) -> None:
+    """Misuse where the data root is no folder, or is not there and cannot be made. One that can only be read serves as
+    long as nothing is missing."""
+    from devnetlib.data.manifests import default_data_root
+
+    root = named or default_data_root()
+    stands = standing(root)
+    usable = os.path.isdir(stands) and (stands == root or os.access(stands, os.W_OK))
+    if not usable or root.parts[0] == "~":  # the system knows no home of this user
+        found = f"data root {root}: {stands} is " + ("not writable" if os.path.isdir(stands) else "no folder")
+        raise Misuse(f"{found}; name a folder that you may write to with --data-root or DEVNET_DATA")
+
+
 def main(words: list[str] | None = None) -> int:
-    """Run one command; errors of the caller become one line."""
-    args = parser().parse_args(words)
+    """Run one command. Errors of the caller, the files and the machine become one line; a fault of the program is shown
+    after a line that calls it one."""
     try:
-        return args.function(args)
-    except (Misuse, DamagedScores, Incomplete, Unwritable, BrokenExecutor) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, Misuse) else 1
+        try:
+            args = parser().parse_args(words)
+            if "data_root" in args:
+                check_data_root(args.data_root)
+            return args.function(args)
+        finally:
+            print(end="", flush=True)  # here, where a closed pipe can still be told from a fault
     except KeyboardInterrupt:
-        print("interrupted: finished runs are stored, the same command goes on with the rest", file=sys.stderr)
+        print(f"interrupted: {GO_ON}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would flush once more
+        return 141  # as the shell has it of other programs
+    except Exception as error:
+        told = str(error) if isinstance(error, DamagedScores) else told_to_user(error)
+        if told is None:
+            print("error: this is a fault of the program; please report it with the lines below", file=sys.stderr)
+            raise
+        print(f"error: {' '.join(told.splitlines())}", file=sys.stderr)
+        return status_of(error)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -70,6 +72,28 @@ def test_other_misuse_is_one_line_too(command, words, message):
     assert status == 2 and message in errors and len(errors.splitlines()) == 1
 
 
+def test_the_last_seed_that_numpy_takes_is_run(command):
+    assert command(*GREY, "--split", str(2**32 - 1), "--draw", str(2**32 - 1), "--seed", str(2**32 - 1))[0] == 0
+
+
+def test_a_data_root_that_can_only_be_read_serves_as_long_as_nothing_is_missing(monkeypatch, command, toy):
+    monkeypatch.setattr(os, "access", lambda place, mode: False)
+    assert command("data", "verify", "toy")[0] == 0
+
+
+def test_clearing_what_is_not_cached_says_so(command, tmp_path):
+    status, output, _ = command("cache", "clear", "toy", "--data-root", str(tmp_path))
+    assert status == 0 and output == f"nothing of toy is cached in {tmp_path}\n"
+
+
+def test_what_may_not_be_published_is_told_in_a_line_and_nothing_is_published(command, monkeypatch):
+    assert command(*GREY)[0] == 0
+    monkeypatch.setattr("devnetlib.study.publishing.check", Mock(side_effect=ValueError("grey: no good")))
+    assert command("publish") == (1, "", "error: grey: no good\n")
+    status, output, errors = command("publish", "--dataset", "elpv")
+    assert (status, output) == (1, "") and errors.startswith("error: nothing is published: no such scores in")
+
+
 def test_more_anomalies_than_there_are_is_misuse_with_the_numbers(command):
     status, output, errors = command(*GREY, "--anomalies", "100")
     assert status == 2 and output == "" and "100 labelled anomalies" in errors and "choose 0 to 99" in errors
@@ -114,13 +138,47 @@ def test_a_run_without_json_prints_a_line_for_people(command):
 
 @pytest.mark.parametrize(
     ("text", "listed"),
-    [("3", [3]), ("0-4", [0, 1, 2, 3, 4]), ("0,2,5-7", [0, 2, 5, 6, 7]), ("42", [42]), ("2-2", [2])],
+    [
+        ("3", [3]),
+        ("0-4", [0, 1, 2, 3, 4]),
+        ("0,2,5-7", [0, 2, 5, 6, 7]),
+        ("2-2", [2]),
+        ("0-4,2", [0, 1, 2, 3, 4]),
+        (" 1 ", [1]),
+        ("4294967295", [2**32 - 1]),
+    ],
 )
 def test_numbers_and_ranges_are_understood(text, listed):
     assert numbers(text) == listed
 
 
-@pytest.mark.parametrize("text", ["", "4-0", "-1", "a", "1-2-3", "0-", "1.5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ",",
+        "0,",
+        "4-0",
+        "4-0,3",
+        "3,4-0",
+        "-1",
+        "-",
+        "a",
+        "1-2-3",
+        "1--3",
+        "0-",
+        "1.5",
+        "+1",
+        "1e3",
+        "1_000",
+        "١",
+        "１",
+        "²",
+        "0-٣",
+        "4294967296",
+        "4294967296,0",
+    ],
+)
 def test_what_is_no_number_or_range_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected a number or a range such as 0-4"):
         numbers(text)

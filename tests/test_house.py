@@ -20,7 +20,7 @@ PACKAGE = "devnetlib"
 
 # The rooms, from the ground up: a room imports from lower floors, from itself, and along the few doors named below.
 FLOORS = (
-    {"errors", "environment", "writing"},
+    {"errors", "environment", "writing", "arguments", "cores"},
     {"deviation", "network", "saliency", "metrics", "pixel_metrics"},
     {"backbones", "embedded"},
     {"methods", "data"},
@@ -45,6 +45,8 @@ PROMISES = {
     "errors": (set(), set()),
     "environment": (set(), set()),
     "writing": (set(), set()),
+    "arguments": (set(), set()),
+    "cores": (set(), set()),
     "deviation": ({"torch", "numpy"}, set()),
     "network": ({"torch", "numpy"}, set()),
     "saliency": ({"torch", "numpy"}, set()),

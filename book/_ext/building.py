@@ -23,6 +23,7 @@ from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_with_key, heavy
 from notebooks_last import BUILDER
 from tqdm import tqdm
 
+from devnetlib.cores import usable_cores
 from devnetlib.report.remembered import recall
 from devnetlib.study.results import DamagedScores
 
@@ -60,7 +61,7 @@ def timed(source: Path, target: Path, parameters: dict[str, Any]) -> float:
 
 def processes() -> Executor:
     """Processes that execute notebooks side by side: papermill changes its process's folder and environment."""
-    return ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_AT_ONCE), get_context("spawn"))
+    return ProcessPoolExecutor(min(usable_cores(), MOST_AT_ONCE), get_context("spawn"))
 
 
 def copies() -> dict[Path, Path]:

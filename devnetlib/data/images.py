@@ -1,7 +1,6 @@
 """Pixels: read faithfully or refused by name, cut, resized, and decoded once into a bank on disk."""
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
+from devnetlib.cores import usable_cores
 from devnetlib.data.caches import cached_file, write_file
 from devnetlib.data.layouts.files import image_size, open_image, sha256
 from devnetlib.data.manifests import table_digest
@@ -102,8 +102,8 @@ def decode_as(mode: str, table: pd.DataFrame, root: Path, pixels: int, file: Bin
     shape = (len(table), len(mode), pixels, pixels)  # a letter a channel
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     start, size = file.tell(), math.prod(shape[1:])
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(rows_of), **DECODING) as bar:
-        for part in parts_of(list(rows_of.items()), AT_ONCE * (os.cpu_count() or 1)):
+    with ThreadPoolExecutor(usable_cores()) as pool, tqdm(total=len(rows_of), **DECODING) as bar:
+        for part in parts_of(list(rows_of.items()), AT_ONCE * usable_cores()):
             for (_, rows), crops in zip(part, pool.map(loaded_of, part), strict=True):
                 for row, crop in zip(rows, crops, strict=True):
                     if mode == "L" != crop.mode:

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from devnetlib.cores import usable_cores
 from devnetlib.data.archives import is_archive, unpack
 from devnetlib.data.images import boxes_of, load_crops
 from devnetlib.data.layouts import LAYOUTS
@@ -197,7 +198,7 @@ def look_at(table: pd.DataFrame, root: Path) -> list[str]:
 
 def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:
     """What a task gives for each file, in parallel, with a progress bar; the first error ends it."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         try:
             return list(tqdm(pool.map(task, files), total=len(files), desc=name, unit="file", disable=None))
         except BaseException:

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from devnetlib.cores import usable_cores
 from devnetlib.data.layouts import LAYOUTS
 from devnetlib.data.layouts.files import sha256
 from devnetlib.data.manifests import (
@@ -259,7 +260,7 @@ def subsets_at_hand(data_root: Path) -> list[str]:
 
 def verify(prepared: Prepared) -> list[str]:
     """Hash every file again, masks too; returns one line a file that is missing or differs (empty: all as recorded)."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         checks = pool.map(lambda item: fault_of(prepared.root / item[0], *item), prepared.hashes.items())
         told = tqdm(checks, total=len(prepared.hashes), desc="verify", unit="file", disable=None)
         return [line for line in told if line]

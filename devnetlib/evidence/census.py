@@ -19,7 +19,7 @@ from devnetlib.data.layouts.files import joined
 from devnetlib.data.manifests import MANIFESTS, in_reading, read_table, table_digest
 from devnetlib.data.prepare import rows_of
 from devnetlib.data.splits import Partition, draw_partition
-from devnetlib.errors import Incomplete
+from devnetlib.errors import Incomplete, Misuse
 from devnetlib.metrics import auroc
 from devnetlib.report.selection import cell, published
 from devnetlib.report.statistics import Difference, paired
@@ -29,6 +29,7 @@ from devnetlib.study.runs import DRAWS, splits_of
 
 CENSUS = REPOSITORY / "book" / "evidence" / "census.json"
 AGAIN = "run 'python -m devnetlib census --output book/evidence/census.json'"
+LEAST = 2, 11  # normal images and anomalies of a data set that is counted
 Pair = tuple[str, str, int]  # two ids, and in how many bits their hashes differ
 
 
@@ -113,11 +114,22 @@ def without_duplicates(scores: Scores, partition: Partition, groups: Mapping[str
 
 def published_partitions(table: pd.DataFrame, dataset: str, reading: str) -> Iterator[Partition]:
     """The partitions of the published splits and draws with ten labelled anomalies; of split 0 alone where the release
-    divides the images."""
+    divides the images. Misuse where the images are too few for them."""
+    check_enough(table, dataset)
     splits = range(1) if (table["split"] != "").any() else splits_of(dataset)
     for split in splits:
         for draw in DRAWS:
             yield draw_partition(table, dataset=dataset, reading=reading, split=split, draw=draw)
+
+
+def check_enough(table: pd.DataFrame, dataset: str) -> None:
+    """Misuse for a data set with fewer images than a partition of the census needs."""
+    found = [int((table["label"] == label).sum()) for label in (0, 1)]
+    if any(count < least for count, least in zip(found, LEAST, strict=True)):
+        raise Misuse(
+            f"{dataset}: a census needs {LEAST[0]} normal images and {LEAST[1]} anomalies, ten of which its partitions "
+            f"label; found {found[0]} and {found[1]}"
+        )
 
 
 @dataclass(frozen=True)

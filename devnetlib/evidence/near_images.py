@@ -1,18 +1,20 @@
 """The leak census, as it is made: perceptual hashes of all images of a data set, and what the probes reach on it."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from devnetlib.arguments import standing
 from devnetlib.data.images import boxes_of, cut, image_bank
 from devnetlib.data.layouts import brainmri, headct, kolektorsdd
 from devnetlib.data.layouts.files import HASH_SIDE, near_pairs, open_image, perceptual_hash
 from devnetlib.data.manifests import MANIFESTS, load_card
 from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, overview, prepare
 from devnetlib.errors import Misuse
-from devnetlib.evidence.census import Census, Leaks, leaks, published_partitions, read
+from devnetlib.evidence.census import Census, Leaks, check_enough, leaks, published_partitions, read
 from devnetlib.methods.controls import CONTROLS
 from devnetlib.metrics import auroc
 from devnetlib.report.selection import cell, published
@@ -30,6 +32,7 @@ NOT_LOOKED_AT = min(WITHIN.values())  # of any other data set
 def take(dataset: str, reading: str | None = None, data_root: Path | None = None) -> Census:
     """The census of a data set that is at hand; Misuse where it is not. Shows progress."""
     data = prepare(dataset, reading, data_root, checked=True)
+    check_enough(data.table, dataset)
     within, ids = WITHIN.get(dataset, NOT_LOOKED_AT), data.table["id"].tolist()
     near = [(ids[a], ids[b], bits) for a, b, bits in near_pairs(image_hashes(data), within)]
     return Census(
@@ -96,15 +99,26 @@ def take_all(datasets: Iterable[str], data_root: Path | None = None) -> Iterator
             yield census, leaks(census, prepare(name, reading, data_root).table)
 
 
+def check_storable(datasets: Iterable[str], path: Path) -> None:
+    """Misuse, before anything is counted, for a data set whose image table is not committed, since nobody could read
+    its census, and for a file that cannot be written; Incomplete for one that holds something else."""
+    if own := sorted(name for name in datasets if not is_committed(name)):
+        raise Misuse(f"{', '.join(own)}: no committed image table, so its census is not stored; leave out --output")
+    stands = standing(path.parent)
+    if not os.access(stands, os.W_OK):
+        raise Misuse(f"{path}: {stands} is not writable; name another file with --output")
+    if path.exists():
+        read(path)
+
+
 def write(found: Iterable[Census], path: Path) -> None:
     """Store censuses in the place of older ones of the same data sets, sorted: the same bytes on every machine.
 
-    Misuse for a data set whose image table is not committed, since nobody could read its census.
+    Misuse and Incomplete as by `check_storable`.
     """
     found = list(found)
     taken = {census.dataset for census in found}
-    if own := sorted(name for name in taken if not is_committed(name)):
-        raise Misuse(f"{', '.join(own)}: no committed image table, so its census is not stored; leave out --output")
+    check_storable(taken, path)
     kept = [census for census in read(path) if census.dataset not in taken] if path.exists() else []
     everything = sorted([*kept, *found], key=lambda census: (census.dataset, census.reading))
     write_json(path, {"sets": [census.as_json() for census in everything]})

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from devnetlib.cores import usable_cores
 from devnetlib.study.bench_commands import crowds, growing, rebuilding, starting
 from devnetlib.study.compile_times import compile_seconds
 from devnetlib.study.compiling import compilers_for, reason
@@ -86,7 +87,7 @@ def facts(case: Case, device: torch.device) -> dict[str, Any]:
     """What the record is of."""
     return {
         "device": device_name(device),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "amx": has_amx(),
         "system": platform.system(),
         "python": platform.python_version(),

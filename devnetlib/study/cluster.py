@@ -4,6 +4,7 @@ The workers need this code, the data root and the weights. Results are written b
 """
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -11,20 +12,23 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from devnetlib.data.prepare import known, prepare
-from devnetlib.errors import Incomplete, Misuse
+from devnetlib.errors import GO_ON, Incomplete, Misuse
 from devnetlib.study.execution import Machine, build_detector
 from devnetlib.study.grids import warm_caches
 from devnetlib.study.kit import SAME, checked, differences, kit
 from devnetlib.study.runs import Run
-from devnetlib.study.workers import ALLOCATOR, GO_ON
+from devnetlib.study.weights import WORDS
+from devnetlib.study.workers import ALLOCATOR
 
 ANSWER = 5  # seconds in which a scheduler must answer, and after which one without workers is refused
 PATIENCE = 15  # seconds without any worker: a nanny needs a few to start one again
 LOCAL = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "memory_limit": 0}
+THERE = "a worker reads data and weights on its own machine: put them there at the same paths, or on a shared disk"
 START = "dask worker {address} --nworkers 2 --nthreads 1 --memory-limit 0"
 
 
@@ -38,6 +42,14 @@ def ready(runs: list[Run], machine: Machine) -> dict[str, str]:
         f"{name} ({reading})": prepare(name, reading, machine.data_root, checked=True).digest
         for name, reading in dict.fromkeys((run.dataset, run.reading) for run in runs)
     }
+
+
+def from_anywhere(machine: Machine) -> Machine:
+    """The machine with absolute paths: a worker was started in a folder of its own."""
+    root, weights = machine.data_root, machine.weights
+    if weights not in (None, *WORDS):
+        weights = os.path.abspath(weights)
+    return replace(machine, data_root=root and root.absolute(), weights=weights)
 
 
 class Workers(Executor):
@@ -55,6 +67,7 @@ class Workers(Executor):
     def submit(self, function: Callable, /, *args: Any, **kwargs: Any) -> Future:
         """As any executor's; a function is called by every request for it, for runs are no pure functions to Dask."""
         promise = Future()
+        args = [from_anywhere(each) if isinstance(each, Machine) else each for each in args]
         asked = self.client.submit(checked, self.client_kit, function, *args, pure=False, **kwargs)
         self.open.add(promise)
         asked.add_done_callback(lambda done: self.keep(promise, done))
@@ -144,11 +157,11 @@ def connected(scheduler: str, workers: int) -> Iterator[Any]:
         ):
             yield client
         return
-    if not re.fullmatch(r"\w+://\S+:\d+", scheduler):
+    if not re.fullmatch(r"(tcp|tls|ucx|wss?)://\S+:[0-9]+", scheduler):
         raise Misuse(f"--scheduler {scheduler}: expected an address such as tcp://host:8786, or local")
     try:
         client = Client(scheduler, timeout=ANSWER, set_as_default=False)
-    except OSError as error:
+    except Exception as error:  # every transport has errors of its own
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise Misuse(
             f"no scheduler answers at {scheduler} ({reason}): start one with 'dask scheduler' and name its address, "
@@ -177,7 +190,7 @@ def check_workers(client: Any, scheduler: str, runs: list[Run], machine: Machine
     for address, found in on_every_worker(client, kit).items():
         if differ := differences(kit(), found):
             raise Misuse(f"worker {address} has {differ}: {SAME}")
-    answers = on_every_worker(client, ready, runs, machine)
+    answers = on_every_worker(client, ready, runs, from_anywhere(machine))
     sets = dict.fromkeys((run.dataset, run.reading) for run in runs)
     tables = {f"{name} ({reading})": known(name, reading, machine.data_root) for name, reading in sets}
     here = {name: images.digest for name, images in tables.items() if images is not None}
@@ -198,7 +211,7 @@ def on_every_worker(client: Any, function: Callable, *args: Any) -> dict[str, An
     answers = client.run(function, *args, on_error="return")
     for address, answer in answers.items():
         if isinstance(answer, (Misuse, Incomplete)):
-            raise Misuse(f"worker {address}: {answer}")
+            raise Misuse(f"worker {address}: {answer}; {THERE}")
         if isinstance(answer, Exception):
             raise Misuse(f"worker {address}: {type(answer).__name__}: {answer}; is this package installed there?")
     return answers

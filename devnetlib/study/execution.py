@@ -1,7 +1,7 @@
 """`execute`: one run from image table to scores. The one place where data and methods meet."""
 
-import os
 import platform
+import re
 import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from devnetlib import embedded
+from devnetlib.cores import usable_cores
 from devnetlib.data.batches import on_device
 from devnetlib.data.images import image_bank, sizes_of
 from devnetlib.data.prepare import Prepared, cache_folder, default_data_root, prepare
@@ -71,12 +72,14 @@ class Machine:
         """The device asked for; Misuse for one that is not there. Only `auto` falls back to the processor."""
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise Misuse(f"device {self.device}: no GPU that torch can use is here; use --device cpu or auto")
-        try:
-            return torch.device(self.device)
-        except RuntimeError:
-            raise Misuse(f"device {self.device!r}: expected auto, cpu or cuda") from None
+        if not re.fullmatch("cpu|cuda(:[0-9]{1,3})?", self.device):
+            raise Misuse(f"device {self.device!r}: expected auto, cpu or cuda, or one of several GPUs such as cuda:1")
+        kind, _, number = self.device.partition(":")
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if kind == "cuda" and int(number or 0) >= gpus:
+            found = f"only {gpus} GPUs, counted from 0, are here" if gpus else "no GPU that torch can use is here"
+            raise Misuse(f"device {self.device}: {found}; use --device cpu or auto")
+        return torch.device(self.device)
 
 
 HERE = Machine()  # this one, as it comes
@@ -305,7 +308,7 @@ def tapped_maps(
     """Cached maps at `taps`, one array a tap; what is missing is made with all cores: each map is computed for
     itself."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(usable_cores())
     named = backbone.architecture, run.weights, "fp32", machine.cache
     arrays = cached_maps(backbone, pixels, {tap: maps_path(data, run.training, tap, *named) for tap in taps})
     torch.set_num_threads(threads)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from devnetlib.data.images import image_bank
 from devnetlib.data.prepare import Prepared, known, prepare
-from devnetlib.errors import Incomplete, Misuse
+from devnetlib.errors import Incomplete, Misuse, told_to_user
 from devnetlib.methods import CONTROLS
 from devnetlib.methods.controls import Probe
 from devnetlib.study import results as stored
@@ -33,8 +33,8 @@ class Failure:
     error: Exception
 
     def __str__(self) -> str:
-        kind = "" if isinstance(self.error, Misuse | Incomplete) else f"{type(self.error).__name__}: "
-        return f"{self.run.key}: {kind}{self.error}{self.mend}"
+        told = told_to_user(self.error) if isinstance(self.error, Misuse | Incomplete | OSError) else None
+        return f"{self.run.key}: {told or f'{type(self.error).__name__}: {self.error}'}{self.mend}"
 
     @property
     def mend(self) -> str:

@@ -39,11 +39,11 @@ def find_imagenet(architecture: str = DEVNETS) -> Path | None:
     are none."""
     named = os.environ.get("DEVNET_WEIGHTS") if architecture == DEVNETS else None
     if named:
-        if not Path(named).is_file():
+        if not os.path.isfile(named):
             raise Misuse(f"DEVNET_WEIGHTS={named}: no such file; name a file of ResNet-18's weights or unset it")
         return Path(named)
     cached = torchvision_cache(architecture)
-    return cached if cached.is_file() else None
+    return cached if os.path.isfile(cached) else None  # nor where its folder may not be read
 
 
 def torchvision_cache(architecture: str = DEVNETS) -> Path:
@@ -68,13 +68,15 @@ def imagenet_url(architecture: str) -> str:
 
 def download(url: str, target: Path) -> str:
     """Download a file of torchvision's, checked by the hash in its name; a line that says what came of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     socket.setdefaulttimeout(STALLED_AFTER)
     try:
+        if target.parts[0] == "~":
+            raise OSError("this user has no home folder; TORCH_HOME names another place to keep them")
+        target.parent.mkdir(parents=True, exist_ok=True)
         with at_most(GIVE_UP_AFTER):
             torch.hub.download_url_to_file(url, str(target), hash_prefix=target.stem.rsplit("-", 1)[1])
-    except (OSError, RuntimeError) as error:
-        reason = f"{type(error).__name__}: {error}"
+    except Exception as error:  # whatever the network, the disk or the home folder has against it
+        reason = " ".join(f"{type(error).__name__}: {error}".splitlines())
         mend = "the embedded trunk stands in; 'make weights' tries again, DEVNET_WEIGHTS names a file"
         return f"no ImageNet weights ({reason}): {mend}"
     finally:

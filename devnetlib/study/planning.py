@@ -4,6 +4,7 @@ resolved."""
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from devnetlib.study.questions import SHORT, Question, Row, asked, short_questio
 from devnetlib.study.runs import PROFILES, Run, Training
 from devnetlib.study.weights import check_choice, in_place_of, load_weights
 
+LARGEST = 2**31  # no option's number is as large
 PROBE_SCHEDULE = {"updates": 0, "decay_at": ()}
 
 
@@ -48,7 +50,8 @@ def plan(
         if name not in valid:
             raise unknown(kind, name, valid)
     read_protocol(protocol, contamination)
-    splits, card = list(splits), load_card(dataset, data_root)
+    splits, draws, seeds = (seeding(*axis) for axis in (("split", splits), ("draw", draws), ("seed", seeds)))
+    card = load_card(dataset, data_root)
     reading = card.reading(reading)
     check_splits(card, reading, splits)
     check_choice(weights)
@@ -92,7 +95,20 @@ def question_grid(
         if name not in {row.method for row in rows}:
             raise unknown(f"method of {question}", name, {row.method for row in rows})
     chosen = [row for row in rows if (row.method in wanted if wanted else not row.missing)]
-    return row_runs(of, chosen, profile, weights, datasets, splits, draws, data_root)
+    runs = row_runs(of, chosen, profile, weights, datasets, splits, draws, data_root)
+    settings = [setting for name in datasets for setting in of.settings_of(name)]
+    check_idle([row for row in chosen if wanted and any(row in of.rows_at(setting) for setting in settings)], runs)
+    return runs
+
+
+def check_idle(rows: Iterable[Row], runs: Iterable[Run]) -> None:
+    """Misuse for the first row that was named and has no run, for it is published on other splits or draws."""
+    busy = {run.method for run in runs}
+    for row in rows:
+        if row.method not in busy:
+            axes = {"splits": row.splits, "draws": row.draws}
+            places = " and ".join(f"{axis} {', '.join(map(str, found))}" for axis, found in axes.items() if found)
+            raise Misuse(f"{row.method} is run on {places} alone: ask for some of them, or leave it out")
 
 
 def short_grid(
@@ -151,6 +167,15 @@ def row_runs(
             data_root=data_root,
         )
     ]
+
+
+def seeding(axis: str, values: Iterable[int]) -> list[int]:
+    """The numbers of an axis, which seed generators; Misuse for what NumPy takes as no seed."""
+    listed = list(values)
+    for value in listed:
+        if not isinstance(value, Integral) or not 0 <= value < 2**32:
+            raise Misuse(f"{axis} {value}: expected a whole number from 0 to {2**32 - 1}")
+    return [int(value) for value in listed]
 
 
 DIVIDED = {"release": "the release divides {name} itself", "fixed": "the reading {reading} divides {name} itself"}
@@ -212,9 +237,18 @@ def typed_option(name: str, value: Any, default: Any) -> Any:
     kind = type(default)
     words = {"true": True, "false": False} if kind is bool else {}
     try:
+        if isinstance(value, str):
+            check_plain(value, kind)
         return words[value.lower()] if words and isinstance(value, str) else kind(value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise Misuse(f"option {name}={value}: expected {kind.__name__}, as in {name}={default}") from None
+
+
+def check_plain(text: str, kind: type) -> None:
+    """ValueError for digits of other scripts, and for a number that Python reads and no option takes."""
+    number = kind in (int, float)
+    if not text.isascii() or (number and ("_" in text or not abs(float(text)) < LARGEST)):
+        raise ValueError(text)
 
 
 def with_weights_at_hand(run: Run) -> Run:
@@ -235,8 +269,8 @@ def weights_name(method: str, profile: str, options: Mapping[str, Any], weights:
     try:
         built = detector_class(method), tuple(built_options(method, profile, options).items())
         backbone = initialised(*built, 0).backbone
-    except ValueError as error:
-        raise Misuse(f"{method}: {error}") from None
+    except (ValueError, TypeError, MemoryError, RuntimeError) as error:  # of torch's, too
+        raise Misuse(f"{method}: {str(error).splitlines()[0]}") from None
     if backbone is None:
         return "none"
     frozen = resolved_training(method, profile).trains != "all"

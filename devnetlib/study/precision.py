@@ -1,7 +1,6 @@
 """In which precision a run computes: as asked, or, for `auto`, as a timed probe of this machine found faster."""
 
 import json
-import os
 import platform
 import re
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from devnetlib.cores import usable_cores
 from devnetlib.errors import Misuse, unknown
 from devnetlib.network import ResNet18
 from devnetlib.study.runs import Run
@@ -48,7 +48,7 @@ def precision_of(run: Run, asked: str, device: torch.device, cache_folder: Path)
 
 def faster(device: torch.device, cache_folder: Path) -> str:
     """The precision in which a step took less time, from the probe that is kept for this machine and torch version."""
-    machine = machine_name(device_name(device), os.cpu_count() or 1, torch.__version__)
+    machine = machine_name(device_name(device), usable_cores(), torch.__version__)
     path = cache_folder / "precision" / f"{machine}-{torch.get_num_threads()}threads.json"
     seconds = kept(path)
     if seconds is None:

@@ -2,6 +2,7 @@
 code."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -134,7 +135,7 @@ def weights_of(path: Path, architecture: str, changed: int) -> Weights:
 
 def check_choice(choice: str | None) -> None:
     """Misuse for a choice of weights that is neither a known word nor a file, whether or not a method reads it."""
-    if choice not in (None, *WORDS) and not Path(choice).is_file():
+    if choice not in (None, *WORDS) and not os.path.isfile(choice):
         raise Misuse(f"no weights file {choice}: expected a .safetensors or .pth file, or one of {', '.join(WORDS)}")
 
 

@@ -10,11 +10,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
+from devnetlib.errors import GO_ON
 from devnetlib.study.execution import Machine
 from devnetlib.study.grids import held, warm_caches
 from devnetlib.study.runs import Run
 
-GO_ON = "finished runs are stored, the same command goes on with the rest"
 # Read before Python starts, as the Makefile has them. glibc hands torch's large buffers back to the system and faults
 # them in again, unless told otherwise, and asks for no large pages, which spare the processor looking addresses up.
 ALLOCATOR = {

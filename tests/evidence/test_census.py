@@ -14,7 +14,7 @@ from devnetlib.data.layouts.files import image_table, near_pairs, perceptual_has
 from devnetlib.data.manifests import MANIFESTS, load_card
 from devnetlib.data.prepare import Prepared
 from devnetlib.data.splits import Partition
-from devnetlib.errors import Incomplete
+from devnetlib.errors import Incomplete, Misuse
 from devnetlib.evidence import census as reading
 from devnetlib.evidence import near_images
 from devnetlib.evidence.census import Census, committed_table, effect, groups_of, leaks, partnered, without_duplicates
@@ -161,6 +161,27 @@ def test_the_command_counts_a_data_set_for_programs_and_for_people(capsys):
 def test_a_census_without_a_committed_image_table_is_not_stored(capsys, tmp_path):
     assert main(["census", "--datasets", "toy", "--output", str(tmp_path / "census.json")]) == 2
     assert "toy: no committed image table" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_census_that_cannot_be_stored_is_refused_before_anything_is_counted(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(near_images, "take_all", None)  # whoever counts, fails
+    (tmp_path / "other.json").write_text("{}")
+    assert main(["census", "--datasets", "headct", "--output", str(tmp_path / "other.json")]) == 1
+    assert "other.json: not a whole census" in capsys.readouterr().err
+    monkeypatch.setattr("os.access", lambda place, mode: False)
+    assert main(["census", "--datasets", "headct", "--output", str(tmp_path / "c.json")]) == 2
+    assert "not writable; name another file with --output" in capsys.readouterr().err
+
+
+def test_a_data_set_too_small_for_a_census_is_told_what_one_needs_before_anything_is_counted(monkeypatch, toy):
+    few = toy.table[toy.table["defect"].isin(["", "hole"])].groupby("label").head(10)
+    monkeypatch.setattr(near_images, "prepare", lambda *_: replace(toy, table=few))
+    monkeypatch.setattr(near_images, "image_hashes", None)
+    needed = "toy: a census needs 2 normal images and 11 anomalies, ten of which .* found 10 and 10"
+    with pytest.raises(Misuse, match=needed):
+        near_images.take("toy")
+    with pytest.raises(Misuse, match=needed):
+        list(reading.published_partitions(few, "toy", "all"))
 
 
 @pytest.mark.parametrize("words", [["--datasets", ","], ["--datasets", "elvp"]])

@@ -16,8 +16,10 @@ import pytest
 from devnetlib.__main__ import main
 from devnetlib.errors import Misuse
 from devnetlib.study import kit
+from devnetlib.study.cluster import from_anywhere, on_every_worker
 from devnetlib.study.execution import Machine
 from devnetlib.study.grids import execute_all
+from devnetlib.study.planning import plan
 from devnetlib.study.results import collect
 from devnetlib.study.workers import engine
 
@@ -197,9 +199,42 @@ def test_a_scheduler_that_is_not_there_or_has_no_workers_is_said_within_seconds(
     assert time.monotonic() - started < 20
 
 
-def test_what_is_no_address_is_refused(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("address", ["cluster7", "foo://host:8786", "tcp://host", "tcp://host:٣"])
+def test_what_is_no_address_is_refused(address, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "expected an address such as tcp://host:8786, or local" in refusal("cluster7", capsys)
+    assert "expected an address such as tcp://host:8786, or local" in refusal(address, capsys)
+
+
+@pytest.mark.slow
+def test_paths_that_are_relative_here_are_found_by_workers_started_elsewhere(
+    scheduler, toy_runs, tmp_path, monkeypatch, trunk
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    shutil.copy(trunk, "trunk.safetensors")
+    machine = Machine(weights="trunk.safetensors", threads=1, data_root=Path("data"))
+    runs = plan("toy", "devnet", "smoke", "trunk.safetensors")
+    scheduler.worker("--no-nanny")
+    with engine(scheduler.address, 1, runs, Path("results"), machine) as executor:
+        scores, failures = execute_all(runs, Path("results"), machine, executor)
+    assert failures == [] and len(scores) == 1 and (tmp_path / "here/data/cache").is_dir()
+    assert not (tmp_path / "data").exists()
+
+
+def test_words_for_weights_and_defaults_are_sent_to_workers_as_they_are():
+    for weights in (None, "imagenet", "embedded", "random"):
+        assert from_anywhere(Machine(weights=weights)) == Machine(weights=weights)
+
+
+def test_what_a_worker_lacks_is_told_with_its_address_and_that_it_reads_its_own_disk():
+    class Client:
+        def run(self, *_, **__):
+            return {"tcp://a:1": Misuse("no weights file some.pth")}
+
+    with pytest.raises(
+        Misuse, match=r"worker tcp://a:1: no weights file some\.pth; a worker reads .* on its own machine"
+    ):
+        on_every_worker(Client(), max)
 
 
 def test_a_grid_that_is_stored_already_asks_no_scheduler(toy_runs, tmp_path):

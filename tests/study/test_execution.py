@@ -196,8 +196,20 @@ def test_the_layers_that_the_weights_lack_are_refused_when_frozen_and_recorded_w
 def test_a_device_that_is_not_there_or_unknown_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert Machine().torch_device() == torch.device("cpu")
-    for device, reason in (("cuda", "no GPU"), ("tpu9", "expected auto, cpu or cuda")):
-        with pytest.raises(Misuse, match=reason):
+    for device in ("cuda", "cuda:0"):
+        with pytest.raises(Misuse, match=f"device {device}: no GPU"):
+            Machine(device=device).torch_device()
+    for device in ("tpu9", "mps", "meta", "", "cpu:1", "cuda:", "cuda:٣", "cuda:-1", "CPU"):
+        with pytest.raises(Misuse, match=f"device '{device}': expected auto, cpu or cuda"):
+            Machine(device=device).torch_device()
+
+
+def test_a_gpu_beyond_those_that_are_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert Machine(device="cuda:1").torch_device() == torch.device("cuda:1")
+    for device in ("cuda:2", "cuda:99"):
+        with pytest.raises(Misuse, match=f"device {device}: only 2 GPUs, counted from 0, are here"):
             Machine(device=device).torch_device()
 
 

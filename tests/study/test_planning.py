@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -134,6 +135,36 @@ def test_a_row_that_publishes_fewer_runs_is_planned_with_those_and_with_splits_b
     runs = question_grid("q1", "quick", "random", methods=["kdad"], splits=[0, 4, 42], draws=[0, 1])
     assert {(run.split, run.draw) for run in runs} == {(0, 0), (42, 0)}
     assert all(run.options == {"teacher": "resnet18"} for run in runs)
+
+
+def test_a_method_named_of_which_nothing_that_is_asked_for_is_run_says_on_what_it_is():
+    for methods in (["kdad"], ["devnet", "kdad"]):
+        with pytest.raises(Misuse, match="kdad is run on splits 0, 1, 2 and draws 0 alone: ask for some of them"):
+            question_grid("q1", "quick", "random", methods=methods, splits=[3])
+    assert {run.method for run in question_grid("q1", "quick", "random", splits=[3])} >= {
+        "devnet",
+        "grey",
+    }  # the others
+
+
+@pytest.mark.parametrize("axis", ["splits", "draws", "seeds"])
+@pytest.mark.parametrize("number", [-1, 2**32, 0.5, "1"])
+def test_a_number_that_seeds_no_generator_is_misuse_before_anything_is_prepared(axis, number, tmp_path):
+    with pytest.raises(Misuse, match=rf"{axis[:-1]} {number}: expected a whole number from 0 to 4294967295"):
+        plan("toy", "grey", "quick", data_root=tmp_path / "none", **{axis: [0, number]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_numbers_of_a_numpy_array_are_planned_as_plain_ones():
+    assert plan("toy", "grey", "quick", splits=np.arange(2)) == plan("toy", "grey", "quick", splits=[0, 1])
+
+
+@pytest.mark.parametrize(
+    "option", ["stage=٢", "heads=1_0", "heads=9999999999", "margin=nan", "margin=1e400", "top_k=１"]
+)
+def test_a_number_of_an_option_is_finite_and_written_in_the_digits_0_to_9(option):
+    with pytest.raises(Misuse, match=f"option {option}: expected (int|float), as in"):
+        plan("toy", "devnet", "quick", "random", options=dict([option.split("=")]))
 
 
 def test_rows_that_cannot_be_published_are_planned_only_by_name():

@@ -2,7 +2,10 @@
 
 import os
 import socket
+from http.client import IncompleteRead
 from itertools import permutations
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -149,6 +152,25 @@ def test_a_download_that_fails_is_told_in_a_line_and_leaves_nothing(monkeypatch,
         said = download(url, tmp_path / "checkpoints" / ARCHITECTURES["resnet18"].file)
     assert said.startswith("no ImageNet weights (") and "make weights" in said and "\n" not in said
     assert list((tmp_path / "checkpoints").iterdir()) == [] and socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize("home", ["file/below", "~"])
+def test_weights_that_cannot_be_kept_are_told_in_a_line(home, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    said = download("http://127.0.0.1:9/weights.pth", Path(home, ARCHITECTURES["resnet18"].file))
+    assert said.startswith("no ImageNet weights (") and "the embedded trunk stands in" in said and "\n" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_download_that_ends_in_whatever_error_is_told_in_a_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "download_url_to_file", Mock(side_effect=IncompleteRead(b"some")))
+    said = download("http://127.0.0.1:9/weights.pth", tmp_path / ARCHITECTURES["resnet18"].file)
+    assert said.startswith("no ImageNet weights (IncompleteRead: ")
+
+
+def test_a_path_that_no_file_can_have_is_no_weights_file():
+    assert "no weights file" in refusal("a" * 5000)
 
 
 def test_the_trunk_has_everything_up_to_stage_3(trunk):

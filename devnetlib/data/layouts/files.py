@@ -1,7 +1,6 @@
 """What several readers of raw releases need: the folder of a release, hashes, and which images belong together."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
+from devnetlib.cores import usable_cores
 from devnetlib.data.layouts.arrays import open_npy
 from devnetlib.data.layouts.bmp import misread, read_again
 from devnetlib.data.layouts.formats import still
@@ -157,7 +157,7 @@ def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
     if table.empty:
         raise Misuse(f"{root}: the folders of the release are there, but no image; unpack it again")
     files = sorted(set(table["file"]))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         hashed = pool.map(lambda file: sha256(root / file), files)
         hashes = dict(zip(files, tqdm(hashed, total=len(files), desc="hash", unit="file", disable=None), strict=True))
     table["sha256"] = table["file"].map(hashes)
