@@ -157,7 +157,7 @@ def call(command: list[str | Path], settings: dict[str, str]) -> None:
     """Run a command under these settings; its talk goes to stderr, stdout being kept for the answer of this script."""
     done = subprocess.run(command, env=settings, stdout=STDERR, check=False)
     if done.returncode:
-        shown = " ".join(Path(word).name for word in command[:3])
+        shown = " ".join([Path(word).name for word in command if word != "-I"][:3])
         raise SetupError(
             f"'{shown} …' failed with exit status {done.returncode} and says why above: "
             "mend that (is there a network?) and run the same command again"
@@ -174,6 +174,7 @@ def pip_settings(python: Path) -> dict[str, str]:
     files are shut out then, because most settings cannot be taken back one by one."""
     settings, given = caller_without("PIP_"), {n: v for n, v in os.environ.items() if n.startswith("PIP_")}
     files = {name: value for name, value in given.items() if name == "PIP_CONFIG_FILE"}
+    files.update(PIP_USER="0", PIP_QUIET="0")  # else it may list the user's own file alone, or nothing
     command = [python, "-I", "-m", "pip", "config", "list"]
     told = subprocess.run(command, env={**settings, **files}, stdout=subprocess.PIPE, text=True, check=False).stdout
     lines = re.findall(r"^(?:global|install)\.([a-z-]+)=(.*)$", told, re.MULTILINE)  # those of install come last
