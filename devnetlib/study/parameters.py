@@ -51,12 +51,16 @@ class Request:
         return tuple(filter(asked(question).settings_of, self.datasets))
 
     def grid(self, question: str) -> list[Run]:
-        """The runs of a question that are asked for; none where it can be asked of no data set."""
-        from devnetlib.study.planning import question_grid
+        """The runs of a question that are asked for, split 0 alone of a data set that comes divided; none where it can
+        be asked of no data set."""
+        from devnetlib.study.planning import DIVIDED, question_grid
 
-        axes = {"splits": range(self.splits), "draws": range(self.draws), "methods": self.methods}
-        datasets = self.asking(question)
-        return question_grid(question, self.profile, datasets=datasets, **axes) if datasets else []
+        runs, axes = [], {"draws": range(self.draws), "methods": self.methods}
+        for dataset in self.asking(question):
+            name, reading = in_reading(dataset)
+            splits = range(1 if load_card(name).division(reading) in DIVIDED else self.splits)
+            runs += question_grid(question, self.profile, datasets=[dataset], splits=splits, **axes)
+        return runs
 
     def execute(self, runs: list[Run], pixels: bool = False) -> None:
         """Execute the runs, here or by the workers of the scheduler, with `pixels` explained, too; what a data set is
