@@ -361,6 +361,7 @@ def command_publish(args: argparse.Namespace) -> int:
 
 
 def command_verify(args: argparse.Namespace) -> int:
+    from devnetlib.study.digest import as_published, verdict
     from devnetlib.study.results import scores_digest
     from devnetlib.study.verification import faults
 
@@ -373,9 +374,11 @@ def command_verify(args: argparse.Namespace) -> int:
     sound = len(checked) - len(wrong)
     summary = f"{sound} of {len(checked)} scores files are whole, rightly named, and on the partition of their run"
     digest = scores_digest(args.results)
-    told = "\n".join([*wrong.values(), summary, f"digest of all scores: {digest}"])
-    print(json.dumps({"checked": len(checked), "faults": wrong, "digest": digest}) if args.json else told)
-    return int(bool(wrong) or not checked)
+    told = "\n".join([*wrong.values(), summary, verdict(args.results, digest)])
+    same = as_published(args.results, digest)
+    document = {"checked": len(checked), "faults": wrong, "digest": digest, "as_published": same}
+    print(json.dumps(document) if args.json else told)
+    return int(bool(wrong) or not checked or same is False)
 
 
 def command_census(args: argparse.Namespace) -> int:

@@ -8,9 +8,20 @@ import pytest
 
 from devnetlib.data.splits import Partition
 from devnetlib.study import results
+from devnetlib.study.digest import as_published
 from devnetlib.study.execution import partition_of
 from devnetlib.study.publishing import publish
-from devnetlib.study.results import DamagedScores, Scores, collect, partition_path, read, rounded, scores_path, write
+from devnetlib.study.results import (
+    DamagedScores,
+    Scores,
+    collect,
+    partition_path,
+    read,
+    rounded,
+    scores_digest,
+    scores_path,
+    write,
+)
 from devnetlib.study.verification import faults
 
 ORIGIN = {"torch": "2", "device": "cpu", "precision": "fp32", "seconds": 0.1, "image_table": "0"}
@@ -224,6 +235,7 @@ def test_publishing_copies_scores_and_their_partition_whole(made, tmp_path):
     assert read(path, target) == scores
     assert [fault for _, fault in faults(target)] == [None]
     assert publish(source, target, keep=lambda one: one.run.dataset == "elpv") == []
+    assert as_published(target, scores_digest(target))
 
 
 def test_an_absent_results_folder_holds_no_scores(tmp_path):
