@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
+from devnetlib.data.intake import get
+from devnetlib.data.toy import toy_image
 from devnetlib.errors import Misuse
 from devnetlib.study.parameters import Request, check_parameters
 from devnetlib.study.planning import plan
@@ -111,6 +114,25 @@ def test_a_question_is_asked_of_those_data_sets_alone_that_can_answer_it():
     assert request.asking("q2") == ("elpv",) and request.asking("q1") == ("elpv", "headct")
     assert {run.protocol for run in request.grid("q2")} == {"open-set:mono", "open-set:poly"}
     assert check_parameters({"In": ["", OWN], "datasets": "headct"}).grid("q2") == []
+
+
+def test_a_chapter_leaves_out_methods_that_its_question_has_not_and_says_so(capsys):
+    request = check_parameters({"In": ["", OWN], "profile": "smoke", "methods": "flos,devnet"})
+    assert {run.method for run in request.grid("q4")} == {"devnet"}
+    assert capsys.readouterr().out == "left out: q4 has no row of flos\n"
+    assert check_parameters({"In": ["", OWN], "profile": "smoke", "methods": "flos"}).grid("q4") == []
+
+
+def test_of_a_data_set_that_comes_divided_split_0_alone_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEVNET_DATA", str(tmp_path))
+    for folder in ("train/good", "test/good", "test/hole"):
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+        for number in range(2):
+            Image.fromarray(toy_image(number, "")[0]).save(tmp_path / "raw" / folder / f"{number}.png")
+    get("my/divided", tmp_path / "raw", False, tmp_path)
+    request = Request("quick", ("my/divided", "elpv"), ("grey",), splits=3)
+    places = [(run.dataset, run.split) for run in request.grid("q1")]
+    assert places == [("my/divided", 0), ("elpv", 0), ("elpv", 1), ("elpv", 2)]
 
 
 def test_what_a_data_set_is_too_small_for_is_told_and_the_rest_is_executed(tmp_path, capsys):
