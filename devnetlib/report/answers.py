@@ -3,6 +3,7 @@ once."""
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -14,29 +15,25 @@ from devnetlib.report.pairs import row_differences
 from devnetlib.report.paper import DATASETS, claim, printed
 from devnetlib.report.selection import Cell, published, shown, weights_title
 from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
-from devnetlib.study.parameters import Request
 from devnetlib.study.questions import Question, asked
 from devnetlib.study.results import PUBLISHED, scores_digest
 
 NO_NUMBER = "the paper has no number for it"
 
 
-def headline(question: str, request: Request, answer: str, about: Iterable[str] = ("elpv",)) -> str:
+def headline(question: str, request: Any, answer: str, about: Iterable[str] = ("elpv",)) -> str:
     """The answer of a chapter in Markdown: the published one, `answer`, where it is about a data set that is asked for,
-    a line for every other set, and whose runs the chapter shows."""
+    a line for every other set, and whose runs the chapter shows; `request` is a `study.parameters.Request`."""
     mine, answered = shown(request) is not published(), set(about) & set(request.datasets)
     lines = ["As published, under `quick`: " * mine + answer] if answered else []
     lines += [standing(question, request, name) for name in request.datasets if mine or name not in answered]
     whose = f"yours, under `{request.profile}`" if mine else "published"
-    lines.append(f"The runs shown are {whose}, on {', '.join(f'`{name}`' for name in request.datasets)}.")
-    if mine or not answered:
-        lines[-1] += (
-            " *What to notice*, captions and exercises are about the published runs, on ELPV unless they say so."
-        )
-    return "\n\n".join(lines)
+    note = " *What to notice*, captions and exercises are about the published runs, on ELPV unless they say so."
+    where = ", ".join(f"`{name}`" for name in request.datasets)
+    return "\n\n".join([*lines, f"The runs shown are {whose}, on {where}." + note * (mine or not answered)])
 
 
-def standing(question: str, request: Request, dataset: str) -> str:
+def standing(question: str, request: Any, dataset: str) -> str:
     """One line: what the stored runs of DevNet come to on a data set, under the question's first setting and its last,
     and what the paper prints for it."""
     if dataset not in request.asking(question):
@@ -45,7 +42,8 @@ def standing(question: str, request: Request, dataset: str) -> str:
     for setting in dict.fromkeys((settings[0], settings[-1])):
         runs = row_cell(shown(request), dataset, of, of.rows[0], request.profile, setting)
         paper = printed_of(of, dataset, of.rows[0], setting)
-        ours = f"DevNet {mean_of(runs, of)} ({len(runs.runs)} runs)" if runs.runs else "no run of DevNet is stored yet"
+        count = f"{len(runs.runs)} run{'s' * (len(runs.runs) > 1)}"
+        ours = f"DevNet {mean_of(runs, of)} ({count})" if runs.runs else "no run of DevNet is stored yet"
         theirs = f"the paper {paper[0]:.3f}" if paper else NO_NUMBER
         texts.append(f"with {setting.title} {ours}, {theirs}")
     return f"`{dataset}`: {'; '.join(texts)}."
@@ -148,7 +146,7 @@ def value(point: Point | None) -> str:
     return f"{point.mean:.3f}" if point else MISSING
 
 
-def how_made(question: str, request: Request) -> str:
+def how_made(question: str, request: Any) -> str:
     """One line on the scores behind a chapter: how many, profile, weights, device, precision, threads, versions."""
     of, profile, names = asked(question), request.profile, {in_reading(name) for name in request.datasets}
     kinds = {(row.method, tuple(sorted(row.options.items()))) for row in of.all_rows}
