@@ -398,6 +398,7 @@ def command_publish(args: argparse.Namespace) -> int:
 
 
 def command_verify(args: argparse.Namespace) -> int:
+    from devnetlib.study.digest import as_published, verdict
     from devnetlib.study.results import scores_digest, strangers, told_of_strangers
     from devnetlib.study.verification import Verifier, faults
 
@@ -411,10 +412,11 @@ def command_verify(args: argparse.Namespace) -> int:
         f"{count} files of {name}: its images are not at hand, so that only the files themselves were checked"
         for name, count in Verifier(args.results).unknown_images().items()
     ]
-    told = "\n".join([*wrong.values(), *remarks, summary, f"digest of all scores: {digest}"])
-    report = {"checked": len(checked), "faults": wrong, "remarks": remarks, "digest": digest}
+    told = "\n".join([*wrong.values(), *remarks, summary, verdict(args.results, digest)])
+    same = as_published(args.results, digest)
+    report = {"checked": len(checked), "faults": wrong, "remarks": remarks, "digest": digest, "as_published": same}
     print(json.dumps(report) if args.json else told)
-    return int(bool(wrong) or not checked)
+    return int(bool(wrong) or not checked or same is False)
 
 
 def command_census(args: argparse.Namespace) -> int:

@@ -3,10 +3,10 @@
     python3 devnetlib/environment.py full    .venv: training, tests and the book
     python3 devnetlib/environment.py read    .venv-read: reading, checking and the book, without torch
 
-``read`` uses ``.venv`` where that is complete. The packages come through uv where it is installed, else through pip,
-and the client obeys the settings of whoever calls it. An environment is complete once its stamp holds the SHA-256 of
-its lock; the stamp is written last, so a set-up that was cut short is made again, and a complete one costs neither
-time nor network.
+``read`` uses ``.venv`` where that is complete. The packages come through uv where it is installed, else through pip.
+The caller's settings of either hold where they say how packages are reached, not where they would put them elsewhere.
+An environment is complete once it has what its lock names, and its stamp the SHA-256 of the lock; the stamp is written
+last, so a set-up that was cut short is made again, and a complete one costs neither time nor network.
 
 This file runs before anything is installed: it needs the standard library alone, imports nothing of the package, and
 keeps to a syntax that an interpreter too old for the study can still read, so that it can be told so.
@@ -15,11 +15,13 @@ keeps to a syntax that an interpreter too old for the study can still read, so t
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +35,13 @@ OLDEST_PYTHON = (3, 11)
 STAMP = "lock.sha256"
 PATH_FILE = "devnetlib.pth"
 STDERR = 2
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)( *;)?", re.MULTILINE)  # the last where a marker follows
+# The caller's settings of pip that hold: how packages are reached, and what is told meanwhile.
+PIP_OBEYS = "INDEX_URL EXTRA_INDEX_URL NO_INDEX FIND_LINKS TRUSTED_HOST PROXY CERT CLIENT_CERT CACHE_DIR NO_CACHE_DIR "
+PIP_OBEYS += "TIMEOUT DEFAULT_TIMEOUT RETRIES RESUME_RETRIES KEYRING_PROVIDER USE_FEATURE NO_INPUT QUIET VERBOSE LOG"
+# Those of uv that do not: they would choose another environment, or other packages than the lock.
+UV_IGNORES = "SYSTEM_PYTHON BREAK_SYSTEM_PACKAGES PYTHON PROJECT PROJECT_ENVIRONMENT WORKING_DIR DRY_RUN NO_BINARY "
+UV_IGNORES += "CONSTRAINT OVERRIDE EXCLUDE_NEWER TORCH_BACKEND NO_VERIFY_HASHES"
 
 
 @dataclass(frozen=True)
@@ -110,25 +119,77 @@ def digest(lock: Path) -> str:
 
 
 def is_complete(venv: Path, lock: Path) -> bool:
-    """Whether the stamp says that all of this lock is installed, and the interpreter behind it still exists."""
+    """Whether the stamp says that all of this lock is installed, it still is, and the interpreter behind it exists."""
     stamp = venv / STAMP
-    return stamp.is_file() and python_of(venv).exists() and stamp.read_text().strip() == digest(lock)
+    stamped = stamp.is_file() and stamp.read_text().strip() == digest(lock)
+    return stamped and python_of(venv).exists() and not missing(venv, lock)
 
 
-def call(command: list[str | Path], settings: dict[str, str] | None = None) -> None:
-    """Run a command whose talk goes to stderr, stdout being kept for the answer of this script."""
-    done = subprocess.run(command, env={**os.environ, **(settings or {})}, stdout=STDERR, check=False)
+def missing(venv: Path, lock: Path) -> list[str]:
+    """The packages of a lock that the environment's folder does not have at a version that the lock names. One whose
+    only pin has a marker may be for other platforms and counts as there."""
+    folders = (path.stem.rpartition("-") for path in venv.glob("lib*/*/site-packages/*.dist-info"))
+    there = {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, _, version in folders}
+    pins: dict[str, list[tuple[str, str]]] = {}
+    for name, version, marker in PIN.findall(lock.read_text()):
+        pins.setdefault(name, []).append((version, marker))
+    asked = {name: found for name, found in pins.items() if len(found) > 1 or not found[0][1]}
+    return [name for name, found in asked.items() if not any((name, version) in there for version, _ in found)]
+
+
+def check_installed(venv: Path, lock: Path, client: str) -> None:
+    """Raise SetupError unless the environment holds its lock and can import the largest of its packages."""
+    absent = missing(venv, lock)
+    if absent:
+        raise SetupError(
+            f"{client} is content, but {len(absent)} packages of {lock.name} are not in {venv}, {absent[0]} for one: "
+            f"take out the setting of {client} that sends them elsewhere, and run the same command again"
+        )
+    names = ", ".join(name for name in ("numpy", "pandas", "torch") if f"\n{name}==" in lock.read_text())
+    program = [python_of(venv), "-I", "-c", names and f"import {names}"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
     if done.returncode:
-        shown = " ".join(Path(word).name for word in command[:3])
+        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise SetupError(f"{names} cannot be imported from {venv}: {why}; mend that and run the same command again")
+
+
+def call(command: list[str | Path], settings: dict[str, str]) -> None:
+    """Run a command under these settings; its talk goes to stderr, stdout being kept for the answer of this script."""
+    done = subprocess.run(command, env=settings, stdout=STDERR, check=False)
+    if done.returncode:
+        shown = " ".join([Path(word).name for word in command if word != "-I"][:3])
         raise SetupError(
             f"'{shown} …' failed with exit status {done.returncode} and says why above: "
             "mend that (is there a network?) and run the same command again"
         )
 
 
+def caller_without(*prefixes: str) -> dict[str, str]:
+    """The caller's environment without names that begin so, nor those that move an interpreter, such as PYTHONPATH."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", *prefixes))}
+
+
+def pip_settings(python: Path) -> dict[str, str]:
+    """The caller's environment for pip with those of his settings, from variables and files, that pip shall obey. The
+    files are shut out then, because most settings cannot be taken back one by one."""
+    settings, given = caller_without("PIP_"), {n: v for n, v in os.environ.items() if n.startswith("PIP_")}
+    files = {name: value for name, value in given.items() if name == "PIP_CONFIG_FILE"}
+    files.update(PIP_USER="0", PIP_QUIET="0")  # else it may list the user's own file alone, or nothing
+    command = [python, "-I", "-m", "pip", "config", "list"]
+    told = subprocess.run(command, env={**settings, **files}, stdout=subprocess.PIPE, text=True, check=False).stdout
+    lines = re.findall(r"^(?:global|install)\.([a-z-]+)=(.*)$", told, re.MULTILINE)  # those of install come last
+    chosen = {f"PIP_{name.upper().replace('-', '_')}": str(ast.literal_eval(value)) for name, value in lines}
+    obeyed = {name: value for name, value in {**chosen, **given}.items() if name[len("PIP_") :] in PIP_OBEYS.split()}
+    return {**settings, **obeyed, "PIP_CONFIG_FILE": os.devnull}
+
+
 def uv_settings(uv: str, venv: Path) -> dict[str, str]:
-    """No interpreter of uv's own; and plain copies where its cache lies on another disk, which it would warn about."""
-    settings = {"UV_PYTHON_DOWNLOADS": "never"}
+    """The caller's environment for uv without what uv shall ignore; no interpreter of uv's own; and plain copies where
+    its cache lies on another disk, which it would warn about."""
+    settings = caller_without()
+    for name in UV_IGNORES.split():
+        settings.pop(f"UV_{name}", None)
+    settings["UV_PYTHON_DOWNLOADS"] = "never"
     cache = Path(subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=False).stdout.strip())
     while not cache.exists():
         cache = cache.parent
@@ -140,7 +201,7 @@ def uv_settings(uv: str, venv: Path) -> dict[str, str]:
 def install_with_uv(uv: str, venv: Path, lock: Path) -> None:
     """Make the folder hold the lock's packages and no others; what it already has of them stays."""
     if not python_of(venv).exists():
-        call([sys.executable, "-m", "venv", "--clear", "--without-pip", venv])
+        call([sys.executable, "-I", "-m", "venv", "--clear", "--without-pip", venv], caller_without())
     call([uv, "pip", "sync", "--python", python_of(venv), "--require-hashes", lock], uv_settings(uv, venv))
 
 
@@ -150,9 +211,10 @@ def install_with_pip(venv: Path, lock: Path) -> None:
     A lock is complete, so there is nothing to resolve, and Python compiles a module when it first imports it: leaving
     both out halves the time.
     """
-    call([sys.executable, "-m", "venv", "--clear", venv])
+    call([sys.executable, "-I", "-m", "venv", "--clear", venv], caller_without())
     options = ["--disable-pip-version-check", "--require-hashes", "--no-deps", "--no-compile"]
-    call([python_of(venv), "-m", "pip", "install", *options, "-r", lock])
+    python = python_of(venv)
+    call([python, "-I", "-m", "pip", "install", *options, "-r", lock], pip_settings(python))
 
 
 def write_path_file(venv: Path) -> None:
@@ -161,8 +223,8 @@ def write_path_file(venv: Path) -> None:
     The path is relative to the file, so that it needs no encoding and follows the repository to another place.
     """
     question = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    answer = subprocess.run([python_of(venv), "-c", question], capture_output=True, text=True, check=True)
-    packages = Path(answer.stdout.strip())
+    answer = subprocess.check_output([python_of(venv), "-I", "-c", question], text=True)
+    packages = Path(answer.strip())
     (packages / PATH_FILE).write_text(os.path.relpath(venv.parent, packages) + "\n")
 
 
@@ -178,6 +240,7 @@ def set_up(venv: Path, lock: Path, takes: Environment) -> None:
         install_with_uv(uv, venv, lock)
     else:
         install_with_pip(venv, lock)
+    check_installed(venv, lock, "uv" if uv else "pip")
     write_path_file(venv)
     (venv / STAMP).write_text(digest(lock) + "\n")
     say(f"{venv.name} is complete, after {time.monotonic() - begun:.0f} s")

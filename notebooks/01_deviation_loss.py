@@ -39,7 +39,7 @@ from devnetlib import auroc, check_parameters
 from devnetlib.report.figures import axes
 from devnetlib.report.teaching_figures import curves, distributions, heat, mark
 
-check_parameters(globals())
+request = check_parameters(globals())
 rng = np.random.default_rng(seed)
 repeats, steps = (50, 60) if profile == "smoke" else (1000, 400)
 
@@ -214,13 +214,15 @@ print(f"with ten cells at -4: signed {largest(maps, 19).mean():.2f}, absolute {l
 # %%
 from statistics import NormalDist
 
+from devnetlib.data.manifests import in_reading
 from devnetlib.report.selection import cell, published
 
 z = NormalDist()
 print(f"Z > 1.96: {z.cdf(-1.96):.3f}; |Z| > 1.96: {2 * z.cdf(-1.96):.3f}; one-sided 5 % point: {z.inv_cdf(0.95):.3f}")
-for dataset in [name.strip() for name in datasets.split(",")]:
+for dataset in request.datasets:
+    plain, reading = in_reading(dataset)
     for name, options in (("absolute", {}), ("signed", {"signed": True})):
-        runs = cell(published(), dataset, "devnet", "quick", options=options).runs.values()
+        runs = cell(published(), plain, "devnet", "quick", reading=reading, options=options).runs.values()
         above = [(run.values[run.labels == 0] > 1.96).mean() for run in runs]
         shares = f"{np.mean(above):.1%} ({min(above):.1%} to {max(above):.1%})" if above else "no published run"
         print(f"{dataset}, {name}: normal test images above 1.96 in {len(above)} runs: {shares}")

@@ -16,16 +16,33 @@
 # %% [markdown]
 # # Q1: Does DevNet find known kinds of anomalies from ten labelled ones?
 
+# %% tags=["parameters", "hide-cell"]
+profile = "quick"  # how much compute: smoke, quick, laptop or released
+datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
+splits = 5  # divisions of the normal images, crossed with
+draws = 4  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
+fresh = 0  # 1: execute here what is published, too
+results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
+from devnetlib import check_parameters
+from devnetlib.report.answers import headline
 from devnetlib.report.numbers import numbers
+from devnetlib.report.selection import shown
 
-Markdown(
+request = check_parameters(globals())
+stored = shown(request)
+answer = (
     "**Where labels add anything, yes; on solar cells it reaches the printed number without being shown to have learned that from the labels.** On ELPV DevNet has {elpv_devnet_auroc} "
     "(split means {elpv_devnet_low} to {elpv_devnet_high}, {elpv_q1_runs} runs) beside the printed {elpv_devnet_printed}; "
     "a closed form that sees no label reaches {elpv_mahalanobis_auroc}.".format(**numbers())
 )
+Markdown(headline("q1", request, answer))
 
 # %% [markdown]
 # You will be able to: read a *printed | published | yours* table; say what a result must beat before it counts as learned;
@@ -39,10 +56,9 @@ Markdown(
 # {doc}`the claims <../claims>`.
 
 # %%
-from devnetlib.report.paper import printed
+from devnetlib.report.answers import paper_table
 
-table2 = printed(2).query("dataset == 'ELPV'").set_index("method")[["mean", "sd"]]
-table2.T
+paper_table(2, request.datasets)
 
 # %% [markdown]
 # ## The one equation
@@ -64,27 +80,6 @@ from devnetlib import deviation_loss
 print(inspect.getsource(deviation_loss))
 
 # %% [markdown]
-# ## Parameters
-
-# %% tags=["parameters"]
-profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
-methods = ""  # only these rows, separated by commas; empty: all
-splits = 5  # divisions of the normal images, crossed with
-draws = 4  # draws of the labelled anomalies
-execute = 1  # 0: execute nothing, show what is stored
-fresh = 0  # 1: execute here what is published, too
-results = ""  # folder of your scores; empty: results/ of the repository
-scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
-
-# %%
-from devnetlib import check_parameters
-from devnetlib.report.selection import shown
-
-request = check_parameters(globals())
-stored = shown(request)
-
-# %% [markdown]
 # ## The runs
 #
 # A row of the table is a method; its runs cross `splits` with `draws`. What is stored, published or yours, is read; only what nobody has run yet is
@@ -94,9 +89,10 @@ stored = shown(request)
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q1")
-todo = not_stored(runs, [] if fresh else published(), yours(request.results)) if execute else []
-print(f"{len(runs)} runs in the grid, {len(todo)} to execute here; the first is")
-print(runs[0].command)
+todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
+print(
+    f"{len(runs)} runs in the grid, {len(todo)} to execute here", *[f"the first is\n{run.command}" for run in runs[:1]]
+)
 request.execute(todo)
 stored = shown(request)
 
@@ -140,7 +136,7 @@ from devnetlib.report.paper import printed_value
 
 values = published_values("elpv", "q1")
 _, (ax,) = axes(8, 1.2 + 0.34 * len(values))
-run_points(values, printed_value("elpv", "devnet")[0], ax)
+run_points(values, printed_value("elpv", "devnet")[0], ax).set_title("elpv, published")
 plt.show()
 
 # %% mystnb={"figure": {"caption": "Left: scores of one DevNet run (split 0, draw 0) for normal and anomalous test images; the dashed line is 1.96 of Proposition 1. Many normal images lie above it. Right: ROC curves of the same split and draw, with their AUROC.", "name": "fig-q1"}, "image": {"alt": "Left, a histogram of DevNet scores: normal images mostly between 0 and 4, anomalous ones shifted to larger scores, with a broad overlap around the threshold 1.96. Right, ROC curves of six methods, all above the diagonal; Mahalanobis without labels is highest, cross-entropy and DevNet follow, FLOS, Deep SAD and MINNS lie below them."}} tags=["hide-input"]
@@ -151,11 +147,15 @@ from devnetlib.report.tables import row_cell
 question = QUESTIONS["q1"]
 drawn = ("devnet", "flos", "minns", "deepsad", "bce", "mahalanobis")  # as released; the table has the others
 chosen = [row for row in question.all_rows if row.method in drawn and not row.options]
-first = {row.title: row_cell(stored, request.datasets[0], question, row, profile).runs.get((0, 0)) for row in chosen}
-figure, (left, right) = axes(9, 4, columns=2)
-score_histogram(first["DevNet"], left)
-roc({title: scores for title, scores in first.items() if scores}, right)
-plt.show()
+name = request.datasets[0]
+first = {row.title: row_cell(stored, name, question, row, profile).runs.get((0, 0)) for row in chosen}
+if any(first.values()):
+    figure, (left, right) = axes(9, 4, columns=2)
+    score_histogram(first["DevNet"], left).set_title(name)
+    roc({title: scores for title, scores in first.items() if scores}, right)
+    plt.show()
+else:
+    print(f"no figure: no run of split 0, draw 0 on {name} is stored")
 
 # %% [markdown]
 # ## What the labels, the top-K and the loss each add
@@ -274,4 +274,4 @@ assert abs(by_counting - auroc(one.values, one.labels)) < 1e-9
 # %% tags=["hide-input"]
 from devnetlib.report.answers import how_made
 
-print(how_made(stored, "q1", request.profile))
+print(how_made("q1", request))

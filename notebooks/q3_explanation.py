@@ -16,18 +16,35 @@
 # %% [markdown]
 # # Q3: Do DevNet's explanations find the defects?
 
+# %% tags=["parameters", "hide-cell"]
+profile = "quick"  # how much compute: smoke, quick, laptop or released
+datasets = "toy"  # toy (synthetic), kolektorsdd, or any other with masks, such as my/tiles, separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
+splits = 5  # divisions of the normal images, crossed with
+draws = 2  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
+fresh = 0  # 1: execute here what is published, too
+results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from devnetlib.report.explanations import localisation
+from devnetlib import check_parameters
+from devnetlib.report.answers import headline
+from devnetlib.report.explanations import explained, localisation
+from devnetlib.report.selection import shown
 
-Markdown(
+request = check_parameters(globals())
+stored = shown(request)
+answer = (
     "**Yes, and no better than those of a plain classifier; most of it is the pretrained network's doing.** On SDD the gradient map of DevNet's head reaches a pixel AUROC of "
     "{kolektorsdd_devnet_gradient} an image, that of cross-entropy on the same head {kolektorsdd_bce_gradient}, that of a head which was never trained "
     "{kolektorsdd_untrained_gradient}. (Table IV prints {printed}, on MVTec AD, with everything trained.)".format(
         **localisation()
     )
 )
+Markdown(headline("q3", request, answer, ("kolektorsdd", "toy")))
 
 # %% [markdown]
 # You will be able to: read a map beside its mask; tell pixel AUROC an image from pooled AUROC and from AUPRO; say what a map must beat before it explains
@@ -65,40 +82,21 @@ from devnetlib.saliency import saliency
 print(inspect.getsource(saliency))
 
 # %% [markdown]
-# ## Parameters
-
-# %% tags=["parameters"]
-profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "toy"  # toy (synthetic), kolektorsdd, or any other with masks, such as my/tiles, separated by commas
-methods = ""  # only these rows, separated by commas; empty: all
-splits = 5  # divisions of the normal images, crossed with
-draws = 2  # draws of the labelled anomalies
-execute = 1  # 0: execute nothing, show what is stored
-fresh = 0  # 1: execute here what is published, too
-results = ""  # folder of your scores; empty: results/ of the repository
-scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
-
-# %%
-from devnetlib import check_parameters
-from devnetlib.report.explanations import explained
-from devnetlib.report.selection import shown
-
-request = check_parameters(globals())
-names = request.asking("q3")
-for name, reason in request.unasked("q3").items():
-    print(f"{name} is left out: {reason}")
-
-# %% [markdown]
 # ## The runs
 #
 # Each run of Q1 once more, its maps measured as soon as its detector is trained. A stored run counts only if it holds measures of pixels.
+
+# %%
+names = request.asking("q3")
+for name, reason in request.unasked("q3").items():
+    print(f"{name} is left out: {reason}")
 
 # %% tags=["heavy"]
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q3")
-known = explained(yours(request.results)), [] if fresh else explained(published())
-todo = not_stored(runs, *known) if execute else []
+known = explained(yours(request.results)), [] if request.fresh else explained(published())
+todo = not_stored(runs, *known) if request.executes else []
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
 request.execute(todo, pixels=True)
 
@@ -157,6 +155,8 @@ if firsts := first_runs(explained(stored), names, profile):
     maps = {title: picture.maps for title, picture in drawn.items()}
     gallery(one.images, one.masks, maps, ["best", "median", "worst"])
     plt.show()
+else:
+    print("no figure: no run of split 0, draw 0 is stored with its maps")
 
 # %% [markdown]
 # Fig. 4 asks whether what is detected is also localised: the threshold on the image's score falls, and the true positives' mean pixel AUROC is held against the F1 of detection. Where a
@@ -175,9 +175,13 @@ if found:
     for (name, curves), ax in zip(found.items(), panels, strict=True):
         trade_off(curves, ax).set_title(name, fontsize=10)
     plt.show()
+else:
+    print("no figure: no run is stored with its maps")
 
 # %% [markdown]
 # ## What to notice
+#
+# In the published runs on SDD and the toy:
 #
 # 1. **The maps find the defects**: those of DevNet, FLOS and cross-entropy lie far above the hill in the middle; DevNet on SDD is shown to lie above its own untrained start in pixel
 #    AUROC, on the toy not (second table).

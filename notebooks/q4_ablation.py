@@ -16,16 +16,32 @@
 # %% [markdown]
 # # Q4: What does each part of DevNet add?
 
+# %% tags=["parameters", "hide-cell"]
+profile = "quick"  # how much compute: smoke, quick, laptop or released
+datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
+splits = 5  # divisions of the normal images, crossed with
+draws = 4  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
+fresh = 0  # 1: execute here what is published, too
+results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from devnetlib.report.answers import ablation
+from devnetlib import check_parameters
+from devnetlib.report.answers import ablation, headline
+from devnetlib.report.selection import shown
 
-Markdown(
+request = check_parameters(globals())
+stored = shown(request)
+answer = (
     "**Better than its variants without patches or without a score unit; on ELPV keeping a tenth of the patches is not shown to beat keeping all.** On ELPV, frozen lane: DevNet {elpv_devnet}, the mean of all signed patch scores (DS) {elpv_ds}, "
     "every patch under its image's label (Patch-DS) {elpv_patch_ds}, no score unit (Rep) {elpv_rep}. "
     "It is shown to be above DS on {ds_holds} of {ds_sets} data sets (BrainMRI is one).".format(**ablation())
 )
+Markdown(headline("q4", request, answer))
 
 # %% [markdown]
 # You will be able to: say what an ablation changes and what it leaves; read a sweep; compare paired runs. You need {doc}`the deviation loss <01_deviation_loss>`
@@ -59,27 +75,6 @@ from devnetlib.network import top_k_mean
 print(inspect.getsource(top_k_mean))
 
 # %% [markdown]
-# ## Parameters
-
-# %% tags=["parameters"]
-profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
-methods = ""  # only these rows, separated by commas; empty: all
-splits = 5  # divisions of the normal images, crossed with
-draws = 4  # draws of the labelled anomalies
-execute = 1  # 0: execute nothing, show what is stored
-fresh = 0  # 1: execute here what is published, too
-results = ""  # folder of your scores; empty: results/ of the repository
-scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
-
-# %%
-from devnetlib import check_parameters
-from devnetlib.report.selection import shown
-
-request = check_parameters(globals())
-stored = shown(request)
-
-# %% [markdown]
 # ## The runs
 #
 # What is stored, published or yours, is read; only what nobody has run yet is executed here.
@@ -88,7 +83,7 @@ stored = shown(request)
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q4")
-todo = not_stored(runs, [] if fresh else published(), yours(request.results)) if execute else []
+todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
 request.execute(todo)
 stored = shown(request)
@@ -139,6 +134,8 @@ comparisons("twenty-two").round(4)
 # %% [markdown]
 # ## What to notice
 #
+# In the published runs, on the sets of the tables and figures above:
+#
 # 1. **DevNet is above DS and Rep on every data set** (second table): all intervals exclude 0, the one over DS on ELPV barely. Over Patch-DS the same holds on all but ELPV. The paper's text
 #    says the same; its Table V prints DS and Patch-DS above DevNet on BrainMRI, which is not found here.
 # 2. **The paper's tenth is a good choice** (figure): on every set the curve is highest at a twentieth or a tenth of the patches or level between them. Away from there HeadCT and BrainMRI
@@ -186,4 +183,4 @@ assert set(kept.values()) == {19}
 # %% tags=["hide-input"]
 from devnetlib.report.answers import how_made
 
-print(how_made(stored, "q4", request.profile))
+print(how_made("q4", request))

@@ -16,15 +16,31 @@
 # %% [markdown]
 # # Q5: How many labelled anomalies does DevNet need?
 
+# %% tags=["parameters", "hide-cell"]
+profile = "quick"  # how much compute: smoke, quick, laptop or released
+datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
+splits = 5  # divisions of the normal images, crossed with
+draws = 4  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
+fresh = 0  # 1: execute here what is published, too
+results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from devnetlib.report.answers import budget
+from devnetlib import check_parameters
+from devnetlib.report.answers import budget, headline
+from devnetlib.report.selection import shown
 
-Markdown(
+request = check_parameters(globals())
+stored = shown(request)
+answer = (
     "**It depends on the product.** From 5 to 40 labels DevNet rises on ELPV from {elpv_5} to {elpv_40}; a closed form without labels stands at {elpv_free}. "
     "DevNet's lead over that closed form is shown {pays}.".format(**budget())
 )
+Markdown(headline("q5", request, answer))
 
 # %% [markdown]
 # You will be able to: read a learning curve with its band; say from how many labels on labels pay; tell a fixed test set from one that shrinks. You need
@@ -41,27 +57,6 @@ Markdown(
 # because of another test set. SDD has 54 anomalies; there the pool is twenty. In the code: `budget:40`.
 
 # %% [markdown]
-# ## Parameters
-
-# %% tags=["parameters"]
-profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
-methods = ""  # only these rows, separated by commas; empty: all
-splits = 5  # divisions of the normal images, crossed with
-draws = 4  # draws of the labelled anomalies
-execute = 1  # 0: execute nothing, show what is stored
-fresh = 0  # 1: execute here what is published, too
-results = ""  # folder of your scores; empty: results/ of the repository
-scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
-
-# %%
-from devnetlib import check_parameters
-from devnetlib.report.selection import shown
-
-request = check_parameters(globals())
-stored = shown(request)
-
-# %% [markdown]
 # ## The runs
 #
 # What is stored, published or yours, is read; only what nobody has run yet is executed here.
@@ -70,7 +65,7 @@ stored = shown(request)
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q5")
-todo = not_stored(runs, [] if fresh else published(), yours(request.results)) if execute else []
+todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
 request.execute(todo)
 stored = shown(request)
@@ -130,6 +125,8 @@ lead_table("q5", "DevNet", drawn[1:], labels=5)
 # %% [markdown]
 # ## What to notice
 #
+# In the published runs, on the sets of the tables and figures above:
+#
 # 1. **More labels help** (figure): DevNet's rise from 5 labels to forty is shown on ELPV and on BrainMRI. On HeadCT and SDD five labels come so near to 1 that little is left to gain.
 # 2. **Whether they pay is another question** (second table): it is decided by how high the label-free line lies. On ELPV no number of labels brings DevNet above it; on the other sets three are
 #    enough.
@@ -177,4 +174,4 @@ assert not any(difference.low > 0 for difference in lead.values())
 # %% tags=["hide-input"]
 from devnetlib.report.answers import how_made
 
-print(how_made(stored, "q5", request.profile))
+print(how_made("q5", request))

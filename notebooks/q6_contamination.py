@@ -16,15 +16,31 @@
 # %% [markdown]
 # # Q6: What do undetected anomalies among the training images do to DevNet?
 
+# %% tags=["parameters", "hide-cell"]
+profile = "quick"  # how much compute: smoke, quick, laptop or released
+datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
+methods = ""  # only these rows, separated by commas; empty: all
+splits = 5  # divisions of the normal images, crossed with
+draws = 4  # draws of the labelled anomalies
+execute = 1  # 0: execute nothing, show what is stored
+fresh = 0  # 1: execute here what is published, too
+results = ""  # folder of your scores; empty: results/ of the repository
+scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from devnetlib.report.answers import contamination
+from devnetlib import check_parameters
+from devnetlib.report.answers import contamination, headline
+from devnetlib.report.selection import shown
 
-Markdown(
+request = check_parameters(globals())
+stored = shown(request)
+answer = (
     "**With a fifth of the training images polluted, DevNet's head loses {elpv_loss} on ELPV** ({elpv_0} to {elpv_20}); the closed form without labels loses {elpv_free_loss}. "
     "By the rule that was written down before, it is {verdicts}.".format(**contamination())
 )
+Markdown(headline("q6", request, answer))
 
 # %% [markdown]
 # You will be able to: say what contamination is and how to measure it fairly; read a curve of losses; compare changes instead of levels. You need
@@ -41,27 +57,6 @@ Markdown(
 # curve. In the code: `contamination:0.2` with `--contamination` from 0 to 0.2. SDD has too few anomalies for a fifth; there it is a fortieth.
 
 # %% [markdown]
-# ## Parameters
-
-# %% tags=["parameters"]
-profile = "quick"  # how much compute: smoke, quick, laptop or released
-datasets = "elpv"  # cards of data_manifests (NAME or NAME:READING) or folders of yours (my/NAME), separated by commas
-methods = ""  # only these rows, separated by commas; empty: all
-splits = 5  # divisions of the normal images, crossed with
-draws = 4  # draws of the labelled anomalies
-execute = 1  # 0: execute nothing, show what is stored
-fresh = 0  # 1: execute here what is published, too
-results = ""  # folder of your scores; empty: results/ of the repository
-scheduler = ""  # address of a Dask scheduler whose workers execute the runs; empty: this process
-
-# %%
-from devnetlib import check_parameters
-from devnetlib.report.selection import shown
-
-request = check_parameters(globals())
-stored = shown(request)
-
-# %% [markdown]
 # ## The runs
 #
 # What is stored, published or yours, is read; only what nobody has run yet is executed here.
@@ -70,7 +65,7 @@ stored = shown(request)
 from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q6")
-todo = not_stored(runs, [] if fresh else published(), yours(request.results)) if execute else []
+todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
 print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
 request.execute(todo)
 stored = shown(request)
@@ -122,6 +117,8 @@ kept_more_table(sets, "q6")
 # %% [markdown]
 # ## What to notice
 #
+# In the published runs, on the sets of the tables and figures above:
+#
 # 1. **All means fall** (second table): by two to seven hundredths of AUROC at a share of a fifth on ELPV, by two to eight on HeadCT and BrainMRI.
 # 2. **DevNet loses less than MINNS and Deep SAD on ELPV, and that is shown** (last table). It loses less than FLOS on every set, and on none is that shown; against cross-entropy
 #    it is shown on BrainMRI alone. MINNS, from a lower level, loses less than DevNet on HeadCT and BrainMRI; with two draws of the labels that is not shown either. The paper's sentence
@@ -162,4 +159,4 @@ assert both["DevNet"].shape == both["FLOS"].shape
 # %% tags=["hide-input"]
 from devnetlib.report.answers import how_made
 
-print(how_made(stored, "q6", request.profile))
+print(how_made("q6", request))

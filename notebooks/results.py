@@ -16,31 +16,29 @@
 # %% [markdown]
 # # Results: every number on one page
 
+# %% tags=["parameters", "hide-cell"]
+datasets = ""  # data sets to show, NAME or NAME:READING, separated by commas; empty: all that are published
+results = ""  # folder of your scores; empty: results/ of the repository
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from devnetlib.report.answers import verdict_counts
+from devnetlib import QUESTIONS, check_parameters
+from devnetlib.report.answers import not_published, verdict_counts
+from devnetlib.report.tables import published_datasets
 
+request = check_parameters(globals())
+names = request.datasets or published_datasets()
 Markdown(
     "**{runs} published runs, {measured} of {claims} claims judged**, which gives {judgements} verdicts, one a data set and rival: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody "
     "has run, and no cell is filled from another profile. The scores have the digest `{digest}`, which `make verify` prints, too.".format(
         **verdict_counts()
     )
+    + not_published(names)
 )
 
 # %% [markdown]
 # You will be able to: find the number behind any sentence of this book, the command that makes it again, and how far to trust it. Nothing is executed here.
-
-# %% tags=["parameters"]
-datasets = ""  # data sets to show, NAME or NAME:READING, separated by commas; empty: all that are published
-results = ""  # folder of your scores; empty: results/ of the repository
-
-# %%
-from devnetlib import QUESTIONS, check_parameters
-from devnetlib.report.tables import published_datasets
-
-request = check_parameters(globals())
-names = request.datasets or published_datasets()
 
 # %% [markdown]
 # ## Verdicts
@@ -101,7 +99,7 @@ display(lead_table("q1", "DevNet", rivals, corrected=True))
 # %% tags=["hide-input"]
 for question, asked in QUESTIONS.items():
     display(Markdown(f"**{question.upper()}.** {asked.title}"))
-    display(HTML(question_tables_html(question, names)))
+    display(HTML(question_tables_html(question, names, request.results)))
 
 # %% [markdown]
 # ## What is missing

@@ -244,6 +244,10 @@ def test_stored_results_are_checked_and_a_damaged_one_is_named(command, tmp_path
     folder = tmp_path / "results"
     status, output, _ = command("verify-results", "--results", str(folder))
     assert status == 0 and output.startswith("2 of 2")
+    (folder / "DIGEST").write_text("another\n")
+    status, output, _ = command("verify-results", "--results", str(folder))
+    assert status == 1 and "it differs from DIGEST" in output
+    (folder / "DIGEST").unlink()
     damaged = sorted((folder / "smoke" / "toy").glob("*.json"))[0]
     damaged.write_bytes(damaged.read_bytes()[:50])
     status, output, _ = command("verify-results", "--results", str(folder), "--json")

@@ -137,7 +137,8 @@ UV = """#!/bin/sh
 case "$1" in
   --version) exit 0 ;;
   cache) echo "$HOME" ;;
-  *) sleep "${UV_SECONDS:-0}"; echo "$@" downloads=$UV_PYTHON_DOWNLOADS >> "$UV_CALLS"; exit "${UV_STATUS:-0}" ;;
+  *) sleep "${UV_SECONDS:-0}"; echo "$@" $UV_PROJECT downloads=$UV_PYTHON_DOWNLOADS >> "$UV_CALLS"
+     exit "${UV_STATUS:-0}" ;;
 esac
 """
 

@@ -48,16 +48,40 @@ def test_a_notebook_runs_at_smoke_from_any_folder(notebook, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_on_a_folder_of_your_own(notebook, tmp_path, monkeypatch):
+def test_a_notebook_runs_to_its_end_with_nothing_stored_and_any_subset_of_methods(notebook, tmp_path):
+    wanted = {
+        "profile": "smoke",
+        "datasets": "toy",
+        "methods": "flos,ds",
+        "execute": "0",
+        "results": str(tmp_path / "no"),
+    }
+    known = papermill_parameters(notebook)
+    done = papermill(notebook, tmp_path, *[w for name in wanted if name in known for w in ("-p", name, wanted[name])])
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("anomalies", [14, 6])
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_on_a_folder_of_your_own(notebook, anomalies, tmp_path, monkeypatch):
     monkeypatch.setenv("DEVNET_DATA", str(tmp_path / "data"))
     source = tmp_path / "cloth"
-    for kind, count, defect in (("normal", 24, ""), ("anomaly", 14, "hole")):
+    for kind, count, defect in (("normal", 24, ""), ("anomaly", anomalies, "hole")):
         (source / kind).mkdir(parents=True)
         for number in range(count):
             Image.fromarray(toy_image(number, defect)[0]).save(source / kind / f"{number:02d}.png")
     get("my/cloth", source, False, tmp_path / "data")
     done = papermill(notebook, tmp_path, "-p", "datasets", "my/cloth", *words_of(notebook, tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapters_answer_comes_behind_its_parameters_and_knows_them(notebook):
+    code = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    assert "parameters" in code[0].metadata.get("tags", []) and "check_parameters(globals())" in code[1].source
+    if notebook.stem.startswith("q"):
+        assert f'headline("{notebook.stem[:2]}", request, answer' in code[1].source
 
 
 @pytest.mark.slow

@@ -19,7 +19,16 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from executing import HEAVY_NEEDS, ROOT, NotebookFailed, execute_with_key, heavy_available, lay_out, results_state
+from executing import (
+    HEAVY_NEEDS,
+    ROOT,
+    NotebookFailed,
+    drawing_settings,
+    execute_with_key,
+    heavy_available,
+    lay_out,
+    results_state,
+)
 from notebooks_last import BUILDER
 from tqdm import tqdm
 
@@ -109,6 +118,7 @@ def jupyter_book(output: Path) -> Iterator[Callable[[], Path]]:
     options = ["build", str(BOOK), "--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
     search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     settings = {"PYTHONPATH": search, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", BUILDER: str(os.getpid())}
+    settings |= drawing_settings("agg")
     command = [sys.executable, "-c", program, *options]
     with (
         TemporaryFile("w+") as said,

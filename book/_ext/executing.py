@@ -2,11 +2,12 @@
 
 A copy is made by papermill in a fresh kernel of this interpreter, then normalised, so that equal results are equal
 bytes. Cells tagged `heavy` need torch and images; where these are missing they stand in the copy as source, with a line
-that says so.
+that says so. What the caller has set for matplotlib changes nothing, and a cell that plots has an image.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -28,10 +29,19 @@ HEAVY = "heavy"
 HEAVY_NEEDS = ("torch", "elpv_dataset")
 NOT_EXECUTED = "Not executed here: needs torch, images and weights. Run: make study\n"
 # Besides the notebook itself, what its outputs can depend on. Of results, names, sizes and times are enough.
-SOURCES = ("devnetlib", "data_manifests", "book/paper", "requirements.lock", "requirements-read.lock")
+SOURCES = ("devnetlib", "data_manifests", "book/paper", "book/_ext/executing.py", "requirements.lock")
+SOURCES += ("requirements-read.lock",)
 RESULTS = ("book/results", "results")
 # Either way of ending a kernel interrupts it first, and one that is quick enough to notice logs that as an error.
 QUIET = ["--IPKernelApp.log_level=50"]
+PLOTS = re.compile(r"\b(?:plt|pyplot)\.(?!close|rc|style)\w+\(")
+NO_FIGURE = "no figure: "  # how a cell that has nothing to draw begins the line that says why
+
+
+def drawing_settings(backend: str) -> dict[str, str]:
+    """Matplotlib's own settings with this backend, in place of those in the caller's variables and files."""
+    (package,) = find_spec("matplotlib").submodule_search_locations
+    return {"MPLBACKEND": backend, "MATPLOTLIBRC": f"{package}/mpl-data/matplotlibrc"}
 
 
 class NotebookFailed(Exception):
@@ -76,15 +86,16 @@ def accepted(notebook: Path, parameters: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def own_kernel_settings() -> Iterator[Config]:
-    """Let kernels import this repository, keep them out of the user's Jupyter and IPython folders, and yield what
-    connects one through a socket of its own: over TCP every kernel prints a warning, and by default all that are
-    started in one folder at once would share a socket's name.
+    """Let kernels import this repository and draw into its pages, keep them out of the user's Jupyter and IPython
+    folders, and yield what connects one through a socket of its own: over TCP every kernel prints a warning, and by
+    default all that are started in one folder at once would share a socket's name.
 
     The folder's path is short, since the name of a socket may have 107 characters.
     """
     with TemporaryDirectory(prefix="nb") as folder:
         search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         settings = {"PYTHONPATH": search, "JUPYTER_RUNTIME_DIR": folder, "IPYTHONDIR": folder}
+        settings |= drawing_settings("module://matplotlib_inline.backend_inline")
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:
@@ -116,6 +127,19 @@ def run_cells(notebook: Path, copy: Path, parameters: dict[str, Any]) -> None:
             raise NotebookFailed(f"{place}. To see it happen: papermill {notebook} stopped.ipynb") from error
         except DeadKernelError as error:
             raise NotebookFailed(f"{notebook.name}: its kernel died, perhaps for want of memory") from error
+
+
+def check_images(notebook: NotebookNode, name: str) -> None:
+    """Raise NotebookFailed for the first executed cell that plots and has no image, nor a line that says why."""
+    for cell in notebook.cells:
+        plots = {"image", "figure"} & set(cell.metadata.get("mystnb", {})) or PLOTS.search(cell.source)
+        if not plots or cell.get("execution_count") is None:
+            continue
+        images = [kind for output in cell.outputs for kind in output.get("data", {}) if kind.startswith("image/")]
+        lines = [line for output in cell.outputs for line in output.get("text", "").splitlines()]
+        if not images and not any(line.startswith(NO_FIGURE) for line in lines):
+            mend = f"where there is nothing to draw, let it print {NO_FIGURE.strip()!r} and the reason"
+            raise NotebookFailed(f"{name}: code cell {cell.execution_count} plots and has no image; {mend}")
 
 
 def normalised(notebook: NotebookNode) -> NotebookNode:
@@ -155,12 +179,14 @@ def with_heavy_cells_explained(notebook: NotebookNode) -> NotebookNode:
 
 
 def execute(notebook: Path, target: Path, parameters: dict[str, Any]) -> None:
-    """Put the normalised executed copy of `notebook` at `target`, whole or not at all."""
+    """Put the normalised executed copy of `notebook` at `target`, whole or not at all; NotebookFailed where it stops
+    or a figure is missing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".unfinished.json")  # no page, should the book be built meanwhile
     try:
         run_cells(notebook, unfinished, accepted(notebook, parameters))
         executed = with_heavy_cells_explained(normalised(nbformat.read(unfinished, as_version=4)))
+        check_images(executed, notebook.name)
         nbformat.write(executed, unfinished)
         unfinished.replace(target)
     finally:

@@ -35,6 +35,10 @@ import numpy as np
 from devnetlib.errors import Misuse, unknown
 
 
+class TooSmall(Misuse):
+    """A partition that the images are too few for; what else is asked of them may still be met."""
+
+
 @dataclass(frozen=True)
 class Partition:
     """Row ids of one partition, each list sorted. `made_of` names what it was drawn from and how."""
@@ -180,7 +184,7 @@ def drawn_order(positions: np.ndarray, images: Images, asked: Asked, purpose: st
 def check_count(count: int, most: int, found: str, reason: str) -> None:
     """Misuse for a count outside 0 to `most`."""
     if not 0 <= count <= most:
-        raise Misuse(f"{found}: {reason}; " + (f"choose 0 to {most}" if most >= 0 else "no number is possible"))
+        raise TooSmall(f"{found}: {reason}; " + (f"choose 0 to {most}" if most >= 0 else "no number is possible"))
 
 
 def general(images: Images, asked: Asked) -> Drawn:
@@ -199,7 +203,7 @@ def open_set(images: Images, asked: Asked) -> Drawn:
     if known not in defects:
         raise unknown("anomaly class", known, set(defects.tolist()))
     if (defects == known).all():
-        raise Misuse(f"open-set:{known}: it is the only class of anomalies, so that none is left to test")
+        raise TooSmall(f"open-set:{known}: it is the only class of anomalies, so that none is left to test")
     order = drawn_order(anomalous[defects == known], images, asked)
     found = f"{asked.anomalies} labelled anomalies of the class {known}"
     check_count(asked.anomalies, len(order), found, f"it has {len(order)}")
@@ -212,7 +216,7 @@ def budget(images: Images, asked: Asked) -> Drawn:
     order, most = drawn_order(images.anomalous, images, asked), asked.parameter
     if most >= len(order):
         possible = f"choose a budget of 1 to {len(order) - 1}" if len(order) > 1 else "no budget is possible"
-        raise Misuse(f"budget:{most} of {len(order)} anomalies: one at least must be left to test; {possible}")
+        raise TooSmall(f"budget:{most} of {len(order)} anomalies: one at least must be left to test; {possible}")
     check_count(asked.anomalies, most, f"{asked.anomalies} labelled anomalies", f"the budget is {most}")
     return Drawn(order[: asked.anomalies], NONE, order[:most], order)
 
@@ -235,12 +239,12 @@ def contamination(images: Images, asked: Asked) -> Drawn:
     return Drawn(labelled, polluting, np.r_[labelled, pool], anomalous)
 
 
-def too_contaminated(asked: Asked, needed: int, candidates: int) -> Misuse:
+def too_contaminated(asked: Asked, needed: int, candidates: int) -> TooSmall:
     """The error for a pool that leaves no anomaly to test; names the largest share that does."""
     # As many polluters as candidates would leave none: the share must stay below candidates / (normals + candidates).
     thousandths = (1000 * candidates - 1) // (asked.normals + candidates)
     possible = f"choose a largest share of at most {thousandths / 1000} or " if candidates > 1 else "choose "
-    return Misuse(
+    return TooSmall(
         f"contamination:{asked.parameter} needs {needed} anomalies beside {asked.normals} training normals, and one to "
         f"test; {asked.anomalies} labelled ones leave {candidates}: {possible}fewer labelled anomalies"
     )
@@ -375,7 +379,7 @@ def check_sides(train: int, test_label: np.ndarray, grouped: bool) -> None:
     if not (train and normal and anomalous):
         mend = "choose fewer labelled anomalies or the protocol without groups" if grouped else "bring more images"
         found = f"{train} normals to train, {normal} normals and {anomalous} anomalies to test"
-        raise Misuse(f"{found}: one of each at least is needed; {mend}")
+        raise TooSmall(f"{found}: one of each at least is needed; {mend}")
 
 
 def shuffled(partition: Partition) -> Partition:

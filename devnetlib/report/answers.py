@@ -1,17 +1,86 @@
-"""The numbers in the answer at the head of each chapter, from the published scores, each formatted once."""
+"""The answer at the head of each chapter: whose numbers it shows, and those of the published scores, each formatted
+once."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
+
+import pandas as pd
 
 from devnetlib.data.manifests import in_reading
 from devnetlib.report.curves import FREE, changes, curves, labels_that_pay, leads_along, top_k_curve
+from devnetlib.report.explanations import mean_over_runs
 from devnetlib.report.judgement import judged, verdict_records
 from devnetlib.report.pairs import row_differences
-from devnetlib.report.paper import claim
-from devnetlib.report.selection import Stored, published, weights_title
+from devnetlib.report.paper import DATASETS, claim, printed
+from devnetlib.report.selection import Cell, published, shown, weights_title
 from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
+from devnetlib.study.asking import settings_here
 from devnetlib.study.questions import SHARES, Question, asked
 from devnetlib.study.results import PUBLISHED, scores_digest
+
+NO_NUMBER = "the paper has no number for it"
+
+
+def headline(question: str, request: Any, answer: str, about: Iterable[str] = ("elpv",)) -> str:
+    """The answer of a chapter in Markdown: the published one, `answer`, where it is about a data set that is asked for,
+    a line for every other set, and whose runs the chapter shows; `request` is a `study.parameters.Request`."""
+    mine, answered = shown(request) is not published(), set(about) & set(request.datasets)
+    lines = ["As published, under `quick`: " * mine + answer] if answered else []
+    lines += [standing(question, request, name) for name in request.datasets if mine or name not in answered]
+    whose = f"yours, under `{request.profile}`" if mine else "published"
+    note = " *What to notice*, captions and exercises are about the published runs, on ELPV unless they say so."
+    where = ", ".join(f"`{name}`" for name in request.datasets)
+    return "\n\n".join([*lines, f"The runs shown are {whose}, on {where}." + note * (mine or not answered)])
+
+
+def standing(question: str, request: Any, dataset: str) -> str:
+    """One line: what the stored runs of DevNet come to on a data set, under the question's first setting and its last,
+    and what the paper prints for it."""
+    if dataset not in request.asking(question):
+        return f"`{dataset}`: this question cannot be asked of it."
+    of, texts = asked(question), []
+    settings = settings_here(of, dataset)
+    for setting in dict.fromkeys((settings[0], settings[-1])):
+        runs = row_cell(shown(request), dataset, of, of.rows[0], request.profile, setting)
+        paper = printed_of(of, dataset, of.rows[0], setting)
+        count = f"{len(runs.runs)} run{'s' * (len(runs.runs) > 1)}"
+        ours = f"DevNet {mean_of(runs, of)} ({count})" if runs.runs else "no run of DevNet is stored yet"
+        theirs = f"the paper {paper[0]:.3f}" if paper else NO_NUMBER
+        texts.append(f"with {setting.title} {ours}, {theirs}")
+    return f"`{dataset}`: {'; '.join(texts)}."
+
+
+def mean_of(runs: Cell, question: Question) -> str:
+    """Mean AUROC of runs, or of their gradient maps where the question is about these."""
+    return f"{mean_over_runs(runs, 'gradient') if question.pixels else summary(runs).auroc:.3f}"
+
+
+def paper_table(number: int, datasets: Iterable[str]) -> pd.DataFrame:
+    """Mean ± sd of every method that a table of the paper prints for these data sets, a row a set or class; a set of
+    which it prints nothing is named in a line."""
+    rows, lines = printed(number), {}
+    places = rows[["dataset", "subset"]].apply(lambda column: column.str.casefold())
+    for dataset in datasets:
+        family, _, subset = in_reading(dataset)[0].partition("/")
+        wanted = (subset or DATASETS.get(family, "")).casefold() if family in DATASETS else None
+        found = rows[(places == wanted).any(axis=1)]
+        if found.empty:
+            print(f"{dataset}, Table {'I' * number}: {NO_NUMBER}")
+        for row in found.itertuples():
+            spread = "" if pd.isna(row.sd) else f" ± {row.sd:.3f}"
+            title = row.dataset if row.subset == "all" else f"{row.dataset}, {row.subset}"
+            lines.setdefault(title, {})[row.method] = f"{row.mean:.3f}{spread}"
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def not_published(datasets: Iterable[str]) -> str:
+    """A sentence on those of the data sets of which no run is published; empty where there is none."""
+    known = {(scores.run.dataset, scores.run.reading) for scores in published()}
+    strange = ", ".join(f"`{name}`" for name in datasets if in_reading(name) not in known)
+    return (
+        f" Of {strange} nothing is published: the tables show yours, the verdicts are of other sets." if strange else ""
+    )
 
 
 def told(found: Any, name: str = "mean") -> str:
@@ -83,24 +152,27 @@ def contamination() -> dict[str, str]:
     }
 
 
-def how_made(stored: Stored, question: str, profile: str) -> str:
+def how_made(question: str, request: Any) -> str:
     """One line on the scores behind a chapter: how many, profile, weights, device, precision, threads, versions."""
-    of = asked(question)
+    of, profile, names = asked(question), request.profile, {in_reading(name) for name in request.datasets}
     kinds = {(row.method, tuple(sorted(row.options.items()))) for row in of.all_rows}
     settings = {(s.protocol, s.anomalies) for s in [*of.settings, *sum(of.own_settings.values(), ())]}
     runs = [
         s
-        for s in stored
+        for s in shown(request)
         if s.run.profile == profile
+        and (s.run.dataset, s.run.reading) in names
         and (s.run.method, tuple(sorted(s.run.options.items()))) in kinds
         and (s.run.protocol, s.run.anomalies) in settings
     ]
-    names = sorted({weights_title(s.run.weights) for s in runs} - {"none"})
+    if not runs:
+        return f"no run of profile {profile} is stored of {', '.join(request.datasets)}"
+    weights = sorted({weights_title(s.run.weights) for s in runs} - {"none"}) or ["none"]
     origins = {f"{s.origin['device']}, {s.origin['precision']}, torch {s.origin['torch']}" for s in runs}
     where = "; ".join(sorted(origins))
     seconds = sum(s.origin["seconds"] for s in runs)
     return (
-        f"{len(runs)} runs, profile {profile}, weights {', '.join(names)}; {where}; {seconds / 60:.0f} minutes in all"
+        f"{len(runs)} runs, profile {profile}, weights {', '.join(weights)}; {where}; {seconds / 60:.0f} minutes in all"
     )
 
 

@@ -106,8 +106,13 @@ def run_points(values: Mapping[str, NDArray[np.float64]], printed: float | None,
     return ax
 
 
-def score_histogram(scores: Scores, ax: Axes) -> Axes:
-    """Scores of test normals and test anomalies of one run, with the paper's threshold."""
+def score_histogram(scores: Scores | None, ax: Axes) -> Axes:
+    """Scores of test normals and test anomalies of one run, with the paper's threshold; without a run, a line that says
+    so."""
+    if scores is None:
+        ax.annotate("no such run is stored", (0.5, 0.5), xycoords="axes fraction", ha="center")
+        ax.axis("off")
+        return ax
     bins = np.linspace(min(0, scores.values.min()), scores.values.max(), 41)
     for label, name, colour in ((0, "normal", "#0072B2"), (1, "anomalous", "#D55E00")):
         shares = np.full((scores.labels == label).sum(), 1 / (scores.labels == label).sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from devnetlib.report.judgement import NOT_MEASURED, judged, verdict_lines
@@ -19,6 +20,7 @@ from devnetlib.report.tables import (
     weights_line,
 )
 from devnetlib.study.questions import Setting, asked
+from devnetlib.study.results import YOURS
 
 
 def tag(name: str, content: str, **attributes: object) -> str:
@@ -33,10 +35,10 @@ def scrolling(table: str, label: str) -> str:
     return tag("div", table, class_="table-scroll", role="region", tabindex=0, aria_label=label)
 
 
-def result_table_html(dataset: str, question: str, setting: Setting | None = None) -> str:
-    """The table of a question under one setting (None: its first): numbers, and for every row the command that
-    re-executes it."""
-    records = table_records(dataset, question, setting=setting)
+def result_table_html(dataset: str, question: str, setting: Setting | None = None, results: Path = YOURS) -> str:
+    """The table of a question under one setting (None: its first): numbers, yours from the folder `results`, and for
+    every row the command that re-executes it."""
+    records = table_records(dataset, question, results=results, setting=setting)
     whose = ["published", *(["yours"] if any(record["yours"] for record in records) else [])]
     body = []
     for group, title in GROUPS.items():
@@ -50,13 +52,13 @@ def result_table_html(dataset: str, question: str, setting: Setting | None = Non
     return caption + tag("table", table_head(whose) + tag("tbody", "".join(body)), class_="results")
 
 
-def question_tables_html(question: str, datasets: Sequence[str]) -> str:
+def question_tables_html(question: str, datasets: Sequence[str], results: Path = YOURS) -> str:
     """The tables of a question on data sets, under every setting, each folded away under its name."""
     folds = []
     for dataset in datasets:
         for setting in asked(question).settings_of(dataset):
             title = tag("summary", escape(f"{dataset}, {setting.title}"))
-            inner = scrolling(result_table_html(dataset, question, setting), f"{question} on {dataset}")
+            inner = scrolling(result_table_html(dataset, question, setting, results), f"{question} on {dataset}")
             folds.append(tag("details", title + inner, class_="fold"))
     return "".join(folds)
 

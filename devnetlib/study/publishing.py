@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from devnetlib.study.digest import renew
 from devnetlib.study.results import PUBLISHED, DamagedScores, Scores, collect, write
 from devnetlib.study.verification import Verifier
 
 
 def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], bool] = lambda scores: True) -> list[Path]:
-    """Copy all scores of `source` that `keep` accepts into `target`; returns the paths written.
+    """Copy all scores of `source` that `keep` accepts into `target`, renew the digest there, return the paths written.
 
     Raises DamagedScores for the first one that does not pass `Verifier.check`, whose images are not known here, that a
     processor computed in half precision, or that was compiled: nothing is written then. Each file is written whole or
@@ -23,7 +24,10 @@ def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], boo
             raise
         except ValueError as error:
             raise DamagedScores(f"{scores.run.key}: {error}") from None
-    return [write(scores, verifier.partition(scores.run.dataset, scores.partition), target) for scores in chosen]
+    written = [write(scores, verifier.partition(scores.run.dataset, scores.partition), target) for scores in chosen]
+    if written:
+        renew(target)
+    return written
 
 
 def check(scores: Scores, verifier: Verifier) -> None:

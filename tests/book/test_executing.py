@@ -1,6 +1,7 @@
 """The executed copies: equal bytes for equal results, heavy cells named where they cannot run, nothing half-made."""
 
 import json
+import os
 from pathlib import Path
 
 import executing
@@ -97,6 +98,66 @@ def test_a_heavy_cell_that_did_not_run_says_so_and_one_that_ran_keeps_its_output
     assert "make study" in NOT_EXECUTED
 
 
+def plotting(source: str = "plt.show()", **parts: object) -> nbformat.NotebookNode:
+    """A notebook of one executed cell that plots."""
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, **{"execution_count": 7} | parts)])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        plotting(),
+        plotting("plt.plot([1, 2])"),
+        plotting("draw()", metadata={"mystnb": {"figure": {"name": "fig-one"}}}),
+        plotting(outputs=[nbformat.v4.new_output("stream", text="nine: p = 0.01\n")]),
+    ],
+    ids=["shown", "left open", "named as a figure", "with words alone"],
+)
+def test_a_cell_that_plots_and_has_no_image_is_named(cell: nbformat.NotebookNode) -> None:
+    with pytest.raises(NotebookFailed, match=r"^q1\.ipynb: code cell 7 plots and has no image"):
+        executing.check_images(cell, "q1.ipynb")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        plotting(outputs=[nbformat.v4.new_output("display_data", {"image/png": "", "text/plain": "<Figure>"})]),
+        plotting(outputs=[nbformat.v4.new_output("stream", text="no figure: no run is stored\n")]),
+        plotting(execution_count=None),
+        plotting("plt.close('all')"),
+    ],
+    ids=["has an image", "says why", "is not executed", "draws nothing"],
+)
+def test_a_cell_that_shows_what_it_plots_or_says_why_not_passes(cell: nbformat.NotebookNode) -> None:
+    executing.check_images(cell, "q1.ipynb")
+
+
+def test_a_figure_that_is_missing_leaves_no_copy(
+    tmp_path: Path, notebook: Path, kernel: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbformat.write(plotting(), notebook)
+    with pytest.raises(NotebookFailed, match=r"small\.ipynb: code cell 7"):
+        executing.execute(notebook, tmp_path / "copies" / "small.ipynb", {})
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.parametrize("backend", ["Agg", "svg", "module://nowhere", "nonsense", ""])
+def test_kernels_draw_into_the_page_whatever_backend_the_caller_has(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", backend)
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path))
+    with executing.own_kernel_settings():
+        assert os.environ["MPLBACKEND"] == "module://matplotlib_inline.backend_inline"
+        assert Path(os.environ["MATPLOTLIBRC"]).is_file()
+    assert (os.environ["MPLBACKEND"], os.environ["MATPLOTLIBRC"]) == (backend, str(tmp_path))
+
+
+def test_a_copy_made_under_other_rules_of_execution_is_stale(notebook: Path) -> None:
+    assert "book/_ext/executing.py" in executing.SOURCES
+    assert {executing.ROOT / name for name in executing.SOURCES if not (executing.ROOT / name).exists()} == set()
+
+
 def test_a_parameter_that_a_notebook_does_not_have_is_not_injected(notebook: Path) -> None:
     assert executing.accepted(notebook, {"profile": "smoke", "nope": "1"}) == {"profile": "smoke"}
 
@@ -164,6 +225,21 @@ def test_without_torch_a_heavy_cell_is_shown_and_the_others_run(
     printed = ["".join(output.text for output in cell.outputs) for cell in copy.cells if cell.cell_type == "code"]
     assert [text for text in printed if text] == [NOT_EXECUTED, "profile smoke\n"]
     assert (tmp_path / "first" / "small.ipynb").read_bytes() == (tmp_path / "second" / "small.ipynb").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_copy_holds_the_same_images_under_any_backend_of_the_caller(
+    tmp_path: Path, without_torch: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook, found = tmp_path / "figure.ipynb", []
+    cell = nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), notebook)
+    (tmp_path / "matplotlibrc").write_text("backend: svg\nfigure.dpi: 30\n")
+    for name, value in (("MPLBACKEND", ""), ("MPLBACKEND", "Agg"), ("MATPLOTLIBRC", str(tmp_path))):
+        monkeypatch.setenv(name, value)
+        executing.execute(notebook, tmp_path / "copies" / "figure.ipynb", {})
+        found.append((tmp_path / "copies" / "figure.ipynb").read_bytes())
+    assert b"image/png" in found[0] and found == [found[0]] * 3
 
 
 @pytest.mark.slow

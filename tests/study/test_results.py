@@ -11,6 +11,7 @@ import pytest
 from devnetlib.data.splits import Partition
 from devnetlib.report.selection import yours
 from devnetlib.study import results
+from devnetlib.study.digest import as_published
 from devnetlib.study.execution import partition_of
 from devnetlib.study.publishing import publish
 from devnetlib.study.results import (
@@ -239,6 +240,7 @@ def test_publishing_copies_scores_and_their_partition_whole(made, tmp_path):
     assert read(path, target) == scores
     assert [fault for _, fault in faults(target)] == [None]
     assert publish(source, target, keep=lambda one: one.run.dataset == "elpv") == []
+    assert as_published(target, scores_digest(target))
 
 
 def test_files_that_bear_no_keys_name_are_neither_scores_nor_an_obstacle_and_are_named(made, tmp_path):

@@ -1,0 +1,33 @@
+"""The digest that is kept beside the published scores."""
+
+import pytest
+
+from devnetlib.study.digest import FILE, as_published, renew, verdict
+from devnetlib.study.results import PUBLISHED, scores_digest
+
+
+@pytest.fixture
+def published(tmp_path):
+    """A results folder of one scores file, with its digest."""
+    (tmp_path / "quick" / "toy").mkdir(parents=True)
+    (tmp_path / "quick" / "toy" / "one.json").write_text("{}")
+    renew(tmp_path)
+    return tmp_path
+
+
+def test_the_committed_digest_is_that_of_the_published_scores():
+    assert as_published(PUBLISHED, scores_digest(PUBLISHED)), f"{FILE} is stale: digest.renew(PUBLISHED) writes it"
+
+
+def test_scores_are_as_published_until_one_is_changed_or_added(published):
+    assert as_published(published, scores_digest(published))
+    assert "as published" in verdict(published, scores_digest(published))
+    (published / "quick" / "toy" / "two.json").write_text("{}")
+    assert as_published(published, scores_digest(published)) is False
+    assert "it differs from DIGEST" in verdict(published, scores_digest(published))
+
+
+def test_where_no_digest_is_kept_there_is_nothing_to_hold_against(published):
+    (published / FILE).unlink()
+    assert as_published(published, scores_digest(published)) is None
+    assert "nothing is kept" in verdict(published, scores_digest(published))
