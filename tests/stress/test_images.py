@@ -166,7 +166,7 @@ def wrong_suffix(rng: Rng, noise: np.ndarray) -> Made:
 
 @form
 def several_frames(rng: Rng, noise: np.ndarray) -> Made:
-    others = [Image.fromarray(np.roll(noise, shift, 0)) for shift in range(1, int(rng.integers(2, 4)))]
+    others = [Image.fromarray(noise ^ np.uint8(bit)) for bit in (128, 64)[: rng.integers(1, 3)]]
     suffix, kind = [(".tif", "tiff"), (".png", "png"), (".webp", "webp"), (".gif", "gif")][rng.integers(4)]
     content = encoded(Image.fromarray(noise), kind, save_all=True, append_images=others)
     return suffix, content, noise, REFUSE, 0

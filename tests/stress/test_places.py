@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from devnetlib.data.prepare import prepare, verify
-from tests.stress.test_trees import NAME, Tree, state, tree
+from tests.stress.own_folders import NAME, Tree, state, tree
 from tests.stress.trials import REFUSED, RIGHT, Wrong, asked, held, numbered
 
 Rng = np.random.Generator
