@@ -158,7 +158,7 @@ def lossy(rng: Rng, marked: np.ndarray) -> Made:
     for quality in range(int(rng.integers(10, 90)), 101, 5):
         content = encoded(image, kind, quality=quality, **more)
         off = np.asarray(Image.open(BytesIO(content)).convert("RGB")).astype(int) - marked[..., None] * 255
-        if abs(off).max() < 90:
+        if abs(off).max() < 60:
             return suffix, content, READ
     return ".webp", encoded(image, "webp", lossless=True), READ
 
@@ -166,7 +166,11 @@ def lossy(rng: Rng, marked: np.ndarray) -> Made:
 @form
 def dark_jpeg(rng: Rng, marked: np.ndarray) -> Made:
     """One grey level that half of white does not find."""
-    return ".jpg", encoded(Image.fromarray(marked * np.uint8(rng.integers(1, 100))), "jpeg", quality=95), EITHER
+    for level in range(int(rng.integers(1, 80)), 100):
+        content = encoded(Image.fromarray(marked * np.uint8(level)), "jpeg", quality=95)
+        if np.asarray(Image.open(BytesIO(content))).any():
+            break
+    return ".jpg", content, EITHER
 
 
 @form
@@ -183,9 +187,34 @@ def inverted(rng: Rng, marked: np.ndarray) -> Made:
 def inverted_alpha(rng: Rng, marked: np.ndarray) -> Made:
     inside = np.zeros_like(marked)
     inside[2:4, 2:4] = True
-    paint = np.full((*marked.shape, 3), 255, np.uint8)
-    suffix, content, _ = written(rng, np.dstack([paint, ~inside * np.uint8(255)]), (".png",))
-    return suffix, content, REFUSE
+    white = np.full((*marked.shape, 3), 255, np.uint8)
+    return ".png", encoded(Image.fromarray(np.dstack([white, ~inside * np.uint8(255)])), "png"), REFUSE
+
+
+@form
+def palette_with_opacity(rng: Rng, marked: np.ndarray) -> Made:
+    image = Image.fromarray(marked.astype(np.uint8), "P")
+    image.putpalette([0, 0, 0, *rng.integers(0, 256, 3)])
+    return ".png", encoded(image, "png", transparency=[bytes([0, 255]), bytes([255, 0]), 0, 1][rng.integers(4)]), EITHER
+
+
+@form
+def deep_colour(rng: Rng, marked: np.ndarray) -> Made:
+    """16 bits a channel, of which Pillow keeps eight."""
+    return ".png", png_of(np.dstack([marked * rng.integers(1, 2**16)] * int(rng.choice([2, 3, 4]))), 16), EITHER
+
+
+@form
+def turned(rng: Rng, marked: np.ndarray) -> Made:
+    """With a tag that turns it, which no image's is turned by."""
+    tags = Image.Exif()
+    tags[274] = int(rng.integers(1, 9))
+    return ".png", encoded(Image.fromarray(two(rng, marked)), "png", exif=tags), EITHER
+
+
+@form
+def inks(rng: Rng, marked: np.ndarray) -> Made:
+    return ".tif", encoded(Image.fromarray(marked * np.uint8(255)).convert("RGB").convert("CMYK"), "tiff"), EITHER
 
 
 @form

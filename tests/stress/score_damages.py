@@ -104,10 +104,10 @@ def an_entry_is_gone_or_odd(one: Stored, rng: Rng) -> None:
 
 @damage
 def an_entry_is_odd_and_the_name_follows(one: Stored, rng: Rng) -> None:
-    name = str(rng.choice([name for name in one.scores["run"] if name not in ("seed", "weights", "training")]))
-    value = [*ODD[:-1], 1, 2, 11, "shuffled"][rng.integers(len(ODD) + 3)]
-    if type(value) is type(one.scores["run"][name]) or name == "options":
-        one.relabel(**{name: value})
+    run = one.scores["run"]
+    name = str(rng.choice([name for name in run if name not in ("seed", "weights", "training")]))
+    odd = [value for value in [*ODD[:-1], 1, 2, 11, {"signed": "maybe"}] if type(value) is type(run[name])]
+    one.relabel(**{name: odd[rng.integers(len(odd))]})
 
 
 @damage
