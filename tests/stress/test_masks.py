@@ -11,7 +11,8 @@ from devnetlib.data.layouts.files import read_mask, sha256
 from devnetlib.data.manifests import COLUMNS
 from devnetlib.data.masks import masks_of
 from devnetlib.data.prepare import Prepared
-from tests.stress.mask_forms import FORMS, READ, REFUSE, Rng, shape
+from tests.stress.doubtful_masks import ALL
+from tests.stress.mask_forms import READ, REFUSE, Rng, shape
 from tests.stress.trials import REFUSED, RIGHT, Wrong, asked, held, numbered
 
 
@@ -19,8 +20,8 @@ def read_trial(rng: Rng, folder: Path) -> str:
     """A mask written in some form and read."""
     width, height = rng.integers(8, 49, 2)
     marked = shape(rng, width, height)
-    name = str(rng.choice(list(FORMS)))
-    suffix, content, fate = FORMS[name](rng, marked)
+    name = str(rng.choice(list(ALL)))
+    suffix, content, fate = ALL[name](rng, marked)
     path = folder / f"{rng.choice(['mask', '000_mask', 'ü m'])}{suffix}"
     path.write_bytes(content)
     size = (int(width), int(height))

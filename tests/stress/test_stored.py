@@ -10,7 +10,8 @@ from devnetlib.report.tables import run_record
 from devnetlib.study.publishing import publish
 from devnetlib.study.results import Scores, collect, read, stored_paths
 from devnetlib.study.verification import faults
-from tests.stress.score_damages import DAMAGES, Rng, Stored, published, stored
+from tests.stress.published_run import Stored, published, stored
+from tests.stress.score_damages import DAMAGES, Rng
 from tests.stress.trials import REFUSED, RIGHT, Wrong, held, numbered
 
 

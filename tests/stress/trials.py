@@ -5,6 +5,7 @@ in one line that names the file; everything else is wrong.
 """
 
 import os
+import shutil
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ def held(
     record: Callable[[str, Any], None],
 ) -> None:
     """Fail unless every trial of these numbers comes out right or refused; what they came to is recorded. Each has a
-    folder of its own."""
+    folder of its own, which stays where it is wrong."""
     tally: Counter[str] = Counter()
     wrong = []
     for number in numbers:
@@ -59,6 +60,7 @@ def held(
         own.mkdir()
         try:
             tally[trial(rng, own)] += 1
+            shutil.rmtree(own)
         except Exception as error:
             wrong.append(f"{kind}, TRIAL={number} SEED={SEED}: {type(error).__name__}: {error}")
     record("trials", [kind, tally[RIGHT], tally[REFUSED], len(wrong)])
