@@ -52,3 +52,11 @@ def toy_runs() -> Callable[..., list]:
         return plan("toy", method, profile, "random", **axes)
 
     return runs
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the trials of `tests/stress` came to."""
+    from tests.stress.trials import summary
+
+    for line in summary(report for reports in terminalreporter.stats.values() for report in reports):
+        terminalreporter.write_line(line)

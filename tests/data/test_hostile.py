@@ -1,12 +1,10 @@
-"""A corpus of hostile and broken images and archives: each is refused by name, in one line, with status 1, and the data
-root stays as it was."""
+"""A corpus of hostile and broken images, masks and archives: each is refused by name, in one line, with status 1, and
+the data root stays as it was."""
 
 import io
 import os
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,32 +15,12 @@ from PIL import Image
 from devnetlib.__main__ import main
 from devnetlib.data import archives
 from devnetlib.data.prepare import prepare, verify
+from tests.encoding import SIGNATURE, chunk, encoded, png, png_of, tiff_of
 from tests.trees import mask, picture
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)
+DEEP = np.random.default_rng(1).integers(0, 2**16, (40, 40, 4), dtype=np.uint16)
 FORMATS = {"png": "png", "jpg": "jpeg", "bmp": "bmp", "tif": "tiff"}
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def encoded(image: Image.Image, kind: str) -> bytes:
-    """An image as the bytes of a file."""
-    held = io.BytesIO()
-    image.save(held, kind)
-    return held.getvalue()
-
-
-def chunk(name: bytes, content: bytes, checksum: int | None = None) -> bytes:
-    """A part of a PNG file, with a checksum of its own where one is given."""
-    right = zlib.crc32(name + content)
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", right if checksum is None else checksum)
-
-
-def png(
-    width: int, height: int, bits: int = 8, colour: int = 0, data: bytes = b"", checksum: int | None = None
-) -> bytes:
-    """A PNG file with this header and these packed pixels, whether or not they go together."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0), checksum)
-    return SIGNATURE + header + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def broken_images() -> dict[str, bytes]:
@@ -59,6 +37,11 @@ def broken_images() -> dict[str, bytes]:
         **{f"{name}.tif": encoded(image, "tiff") for name, image in deep.items()},
         "fractions.tif": encoded(Image.fromarray(NOISE.astype(np.float32)), "tiff"),
         "16 bits.png": encoded(deep["16 bits"], "png"),
+        **{f"16 bits, {n} channels.png": png_of(DEEP[..., :n], 16) for n in (2, 3, 4)},
+        "16 bits, 3 channels.tif": tiff_of(DEEP[..., :3]),
+        "16 bits, big endian.tif": tiff_of(DEEP[..., 0], ">"),
+        "16 bits.pgm": b"P5 40 40 65535\n" + DEEP[..., 0].astype(">u2").tobytes(),
+        "16 bits, 3 channels.ppm": b"P6 40 40 1023\n" + (DEEP[..., :3] // 64).astype(">u2").tobytes(),
         "larger than memory.png": png(100_000, 100_000),
         "without width.png": png(0, 40),
         "pixels missing.png": png(40, 40, data=bytes(100)),
@@ -66,6 +49,31 @@ def broken_images() -> dict[str, bytes]:
         "unknown colour.png": png(40, 40, colour=5, data=bytes(1640)),
         "wrong checksum.png": png(40, 40, data=bytes(1640), checksum=1),
         "no pixels.png": SIGNATURE + chunk(b"IEND", b""),
+    }
+
+
+def doubtful_masks() -> dict[str, bytes]:
+    """Masks that may mean one thing or another, or nothing; by name."""
+    white = np.zeros((40, 40), np.uint8)
+    white[9:19, 9:29] = 255
+    opaque = np.dstack([white, white, white, white.T])
+    coloured = Image.fromarray((white == 0).astype(np.uint8), "P")
+    coloured.putpalette([255, 0, 0, 0, 0, 0])
+    soft = Image.fromarray(white).resize((50, 50), Image.Resampling.BICUBIC).resize((40, 40), Image.Resampling.BICUBIC)
+    unknown = white.astype(np.float32)
+    unknown[0, 0] = np.nan
+    return {
+        "inverted.png": encoded(Image.fromarray(255 - white), "png"),
+        "white.png": encoded(Image.fromarray(np.full_like(white, 255)), "png"),
+        "opaque where all is well.png": encoded(Image.fromarray(np.dstack([white | 255] * 3 + [255 - white])), "png"),
+        "colour and transparency disagree.png": encoded(Image.fromarray(opaque), "png"),
+        "palette whose first colour is the defect.png": encoded(coloured, "png"),
+        "soft.png": encoded(soft, "png"),
+        "levels.png": encoded(Image.fromarray(white // 255 * np.arange(40, dtype=np.uint8) * 5), "png"),
+        "not a number.tif": tiff_of(unknown),
+        "below zero.tif": tiff_of(white.astype(np.float32) - 1),
+        "cut.png": encoded(Image.fromarray(white), "png")[:60],
+        "empty.png": b"",
     }
 
 
@@ -118,7 +126,7 @@ def hostile_archives() -> dict[str, bytes]:
     }
 
 
-IMAGES, ARCHIVES = broken_images(), hostile_archives()
+IMAGES, MASKS, ARCHIVES = broken_images(), doubtful_masks(), hostile_archives()
 
 
 @pytest.fixture
@@ -155,14 +163,21 @@ def refusal(tmp_path: Path, tiles: Path, capsys: pytest.CaptureFixture) -> Calla
     return refused
 
 
-def test_the_corpus_has_sixty_entries_and_more():
-    assert len(IMAGES) + len(ARCHIVES) >= 60 and len(set(IMAGES.values())) >= 0.8 * len(IMAGES)
+def test_the_corpus_has_ninety_entries_and_more():
+    assert len(IMAGES) + len(MASKS) + len(ARCHIVES) >= 90 and len(set(IMAGES.values())) >= 0.8 * len(IMAGES)
 
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_a_broken_image_is_refused_by_name(tiles, refusal, name):
     (tiles / "train" / "good" / name).write_bytes(IMAGES[name])
     assert f"train/good/{name}: " in refusal(tiles)
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_a_mask_that_cannot_be_told_is_refused_by_name(tiles, refusal, name):
+    (tiles / "ground_truth" / "hole" / "0.png").unlink()
+    (path := tiles / "ground_truth" / "hole" / f"0{Path(name).suffix}").write_bytes(MASKS[name])
+    assert f"ground_truth/hole/{path.name}: " in refusal(tiles)
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
