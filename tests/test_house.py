@@ -280,6 +280,26 @@ def test_the_citation_is_of_this_version_and_credits_the_paper_to_its_four_autho
     assert [author["family-names"] for author in paper["authors"]] == ["Pang", "Ding", "Shen", "Hengel"]
 
 
+# Findings: scripts about other people's libraries, which run anywhere and say where to look.
+
+FINDINGS = sorted((ROOT / "findings").glob("*.sh"))
+PARTS = ("set -euo pipefail", "trap 'rm -rf \"$folder\"' EXIT", "unset PYTHONPATH", "# Source: ", "\n# Seen")
+
+
+@pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
+def test_a_finding_is_a_short_script_that_names_its_source_pins_its_packages_and_needs_nothing_of_ours(path):
+    text = path.read_text()
+    pinned = [word for line in re.findall(r"pip install (.*)", text) for word in line.split() if word[0] != "-"]
+    assert pinned and [word for word in pinned if not re.fullmatch(r"[\w-]+==[\w.]+", word)] == []
+    assert [part for part in PARTS if part not in text] == [] and PACKAGE not in text
+    assert os.access(path, os.X_OK) and len(text.splitlines()) <= 60
+
+
+def test_the_page_of_findings_lists_every_script():
+    page = (ROOT / "findings" / "README.md").read_text()
+    assert FINDINGS and re.findall(r"^\| `(\S+\.sh)`", page, re.MULTILINE) == [path.name for path in FINDINGS]
+
+
 # Notebooks: a script people review, and a notebook they open.
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
