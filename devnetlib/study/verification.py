@@ -163,5 +163,5 @@ def shares(values: list[float | None], missing: bool = False) -> bool:
 
 
 def rising(edges: list[float], bins: int) -> bool:
-    """Whether finite edges lie between so many bins, each above the one before."""
-    return len(edges) == bins - 1 and bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())
+    """Whether finite edges lie between so many bins, none below the one before."""
+    return len(edges) == bins - 1 and bool(np.isfinite(edges).all() and (np.diff(edges) >= 0).all())
