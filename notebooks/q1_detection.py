@@ -90,9 +90,9 @@ from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q1")
 todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
-print(
-    f"{len(runs)} runs in the grid, {len(todo)} to execute here", *[f"the first is\n{run.command}" for run in runs[:1]]
-)
+print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
+for run in runs[:1]:
+    print("the first is", run.command, sep="\n")
 request.execute(todo)
 stored = shown(request)
 
