@@ -28,9 +28,10 @@ draw = 0  # which anomalies are labelled: ten, or half of fewer than twenty
 
 # %%
 from devnetlib import check_parameters
+from devnetlib.data.manifests import in_reading
 
 request = check_parameters(globals())
-dataset = request.datasets[0]  # the one that is toured
+name, reading = in_reading(request.datasets[0])  # the one that is toured
 
 # %% [markdown]
 # ## 1. Look at the images
@@ -43,11 +44,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from devnetlib.data.images import boxes_of, load_crops
-from devnetlib.data.manifests import in_reading
 from devnetlib.data.prepare import counts, prepare
 from devnetlib.report.figures import image_grid
 
-name, reading = in_reading(dataset)
 data = prepare(name, reading)
 print(data.card.facts["title"], counts(data.table))
 chosen = [data.table[data.table["label"] == label].head(4) for label in (0, 1)]

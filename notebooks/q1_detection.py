@@ -38,8 +38,7 @@ from devnetlib.report.selection import shown
 request = check_parameters(globals())
 stored = shown(request)
 answer = (
-    "**Where labels add anything, yes; on solar cells it reaches the printed number without being shown to have learned that from the labels.** On ELPV DevNet has {elpv_devnet_auroc} "
-    "(split means {elpv_devnet_low} to {elpv_devnet_high}, {elpv_q1_runs} runs) beside the printed {elpv_devnet_printed}; "
+    "**Where labels add anything, yes; on solar cells it reaches the printed number without being shown to have learned that from the labels.** On ELPV DevNet has {elpv_devnet_auroc} (split means {elpv_devnet_low} to {elpv_devnet_high}, {elpv_q1_runs} runs) beside the printed {elpv_devnet_printed}; "
     "a closed form that sees no label reaches {elpv_mahalanobis_auroc}.".format(**numbers())
 )
 Markdown(headline("q1", request, answer))
@@ -90,9 +89,9 @@ from devnetlib.report.selection import not_stored, published, yours
 
 runs = request.grid("q1")
 todo = not_stored(runs, [] if request.fresh else published(), yours(request.results)) if request.executes else []
-print(
-    f"{len(runs)} runs in the grid, {len(todo)} to execute here", *[f"the first is\n{run.command}" for run in runs[:1]]
-)
+print(f"{len(runs)} runs in the grid, {len(todo)} to execute here")
+for run in runs[:1]:
+    print("the first is", run.command, sep="\n")
 request.execute(todo)
 stored = shown(request)
 
@@ -131,7 +130,7 @@ for name in request.datasets:
 # %% mystnb={"figure": {"caption": "Published runs on ELPV, a point each, the mean as a bar; the dashed line is the number that the paper prints for DevNet, fine-tuned.", "name": "fig-q1-runs"}, "image": {"alt": "AUROC of every published run, a row a method: DevNet, FLOS, cross-entropy, Mahalanobis and nearest patch lie around the printed {{ elpv_devnet_printed }}; logistic regression, linear discriminant, the border control, MINNS and Deep SAD a little to the left of it; KDAD, grey level, file number, the other treatments and Deep SVDD further left; image size is at chance."}} tags=["hide-input"]
 import matplotlib.pyplot as plt
 
-from devnetlib.report.figures import axes, published_values, run_points
+from devnetlib.report.figures import axes, published_values, roc, run_points, score_histogram
 from devnetlib.report.paper import printed_value
 
 values = published_values("elpv", "q1")
@@ -141,14 +140,12 @@ plt.show()
 
 # %% mystnb={"figure": {"caption": "Left: scores of one DevNet run (split 0, draw 0) for normal and anomalous test images; the dashed line is 1.96 of Proposition 1. Many normal images lie above it. Right: ROC curves of the same split and draw, with their AUROC.", "name": "fig-q1"}, "image": {"alt": "Left, a histogram of DevNet scores: normal images mostly between 0 and 4, anomalous ones shifted to larger scores, with a broad overlap around the threshold 1.96. Right, ROC curves of six methods, all above the diagonal; Mahalanobis without labels is highest, cross-entropy and DevNet follow, FLOS, Deep SAD and MINNS lie below them."}} tags=["hide-input"]
 from devnetlib import QUESTIONS
-from devnetlib.report.figures import roc, score_histogram
 from devnetlib.report.tables import row_cell
 
-question = QUESTIONS["q1"]
 drawn = ("devnet", "flos", "minns", "deepsad", "bce", "mahalanobis")  # as released; the table has the others
-chosen = [row for row in question.all_rows if row.method in drawn and not row.options]
+chosen = [row for row in QUESTIONS["q1"].all_rows if row.method in drawn and not row.options]
 name = request.datasets[0]
-first = {row.title: row_cell(stored, name, question, row, profile).runs.get((0, 0)) for row in chosen}
+first = {row.title: row_cell(stored, name, QUESTIONS["q1"], row, profile).runs.get((0, 0)) for row in chosen}
 if any(first.values()):
     figure, (left, right) = axes(9, 4, columns=2)
     score_histogram(first["DevNet"], left).set_title(name)

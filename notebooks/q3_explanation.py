@@ -37,12 +37,8 @@ from devnetlib.report.selection import shown
 
 request = check_parameters(globals())
 stored = shown(request)
-answer = (
-    "**Yes, and no better than those of a plain classifier; most of it is the pretrained network's doing.** On SDD the gradient map of DevNet's head reaches a pixel AUROC of "
-    "{kolektorsdd_devnet_gradient} an image, that of cross-entropy on the same head {kolektorsdd_bce_gradient}, that of a head which was never trained "
-    "{kolektorsdd_untrained_gradient}. (Table IV prints {printed}, on MVTec AD, with everything trained.)".format(
-        **localisation()
-    )
+answer = "**Yes, and no better than those of a plain classifier; most of it is the pretrained network's doing.** On SDD the gradient map of DevNet's head reaches a pixel AUROC of {kolektorsdd_devnet_gradient} an image, that of cross-entropy on the same head {kolektorsdd_bce_gradient}, that of a head which was never trained {kolektorsdd_untrained_gradient}. (Table IV prints {printed}, on MVTec AD, with everything trained.)".format(
+    **localisation()
 )
 Markdown(headline("q3", request, answer, ("kolektorsdd", "toy")))
 
@@ -140,23 +136,27 @@ for name in names:
 # A gallery as in Fig. 5, by rule and not by hand: the test images of split 0, draw 0 on whose gradient maps DevNet does best, middling and **worst**. The maps are those of
 # the machine that shows this page: kept from its own runs, or drawn anew, with the weights of the published runs where it has them, else with the embedded trunk.
 
-# %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; columns by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three columns of one image and seven maps. In the best and the median column, a hole and a scratch of the toy, DevNet, FLOS and cross-entropy gather on the outlined defect and spread beyond it; in the worst column, four misprinted diamonds, they find one or two of the four. MINNS and the untrained head mark the defect and flawless diamonds as well; KDAD lights up most of the cloth."}} tags=["heavy", "hide-input"]
-import matplotlib.pyplot as plt
-
-from devnetlib.report.explanation_figures import gallery
+# %% tags=["heavy", "hide-input"]
 from devnetlib.report.explanations import best_median_worst, first_runs
 from devnetlib.study.pictures import pictures
 from devnetlib.study.planning import with_weights_at_hand
 
-if firsts := first_runs(explained(stored), names, profile):
-    places = best_median_worst(firsts["DevNet"])
-    drawn = {title: pictures(with_weights_at_hand(scores.run), places) for title, scores in firsts.items()}
+firsts = first_runs(explained(stored), names, profile)
+places = best_median_worst(firsts["DevNet"]) if "DevNet" in firsts else []
+drawn = {title: pictures(with_weights_at_hand(scores.run), places) for title, scores in firsts.items() if places}
+
+# %% mystnb={"figure": {"caption": "Image, and the gradient map of every detector, the marked defect outlined; columns by DevNet's pixel AUROC in split 0, draw 0: best, median, worst. On the toy, which is synthetic, unless you chose another set.", "name": "fig-q3-gallery"}, "image": {"alt": "Three columns of one image and seven maps. In the best and the median column, a hole and a scratch of the toy, DevNet, FLOS and cross-entropy gather on the outlined defect and spread beyond it; in the worst column, four misprinted diamonds, they find one or two of the four. MINNS and the untrained head mark the defect and flawless diamonds as well; KDAD lights up most of the cloth."}} tags=["heavy", "hide-input"]
+import matplotlib.pyplot as plt
+
+from devnetlib.report.explanation_figures import gallery
+
+if drawn:
     one = next(iter(drawn.values()))
     maps = {title: picture.maps for title, picture in drawn.items()}
     gallery(one.images, one.masks, maps, ["best", "median", "worst"])
     plt.show()
 else:
-    print("no figure: no run of split 0, draw 0 is stored with its maps")
+    print("no figure: no run of DevNet is stored with its maps for split 0, draw 0")
 
 # %% [markdown]
 # Fig. 4 asks whether what is detected is also localised: the threshold on the image's score falls, and the true positives' mean pixel AUROC is held against the F1 of detection. Where a

@@ -30,8 +30,7 @@ from devnetlib.report.tables import published_datasets
 request = check_parameters(globals())
 names = request.datasets or published_datasets()
 Markdown(
-    "**{runs} published runs, {measured} of {claims} claims judged**, which gives {judgements} verdicts, one a data set and rival: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody "
-    "has run, and no cell is filled from another profile. The scores have the digest `{digest}`, which `make verify` prints, too.".format(
+    "**{runs} published runs, {measured} of {claims} claims judged**, which gives {judgements} verdicts, one a data set and rival: {verdicts}. Every table below is computed from the scores that come with this book; a dash marks what nobody has run, and no cell is filled from another profile. The scores have the digest `{digest}`, which `make verify` prints, too.".format(
         **verdict_counts()
     )
     + not_published(names)

@@ -4,10 +4,8 @@ Nothing is ever removed that this program did not make: a place that holds anyth
 that would be moved with it.
 """
 
-import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +13,8 @@ from pathlib import Path
 from devnetlib.data.layouts.files import sha256
 from devnetlib.data.prepare import FACTS, FILES, read_facts
 from devnetlib.errors import Incomplete, Misuse, in_a_line
+from devnetlib.writing import UNFINISHED, writer, writer_lives
 
-WORK = ".tmp"  # how the name of a folder ends in which a data set is being made
 MADE = "made by data prepare"  # a file that says whose folder it is
 PARTS = {MADE, "new", "old", "unpacked"}  # all that such a folder holds
 ELSEWHERE = "choose another --data-root or my/NAME"
@@ -100,7 +98,7 @@ def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
     made = [folder for folder in place.parents if not folder.exists()]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        work, lock = work_folder(place)
+        work = work_folder(place)
         try:
             (work / "new").mkdir()
             yield work / "new", work / "unpacked"
@@ -108,7 +106,6 @@ def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
             put(work, place)
         finally:
             shutil.rmtree(work, ignore_errors=True)
-            os.close(lock)
     except OSError as error:
         told = f"{error.strerror or error}; nothing was changed"
         raise Incomplete(f"{error.filename or place}: {told} (--data-root names another place)") from None
@@ -118,31 +115,22 @@ def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
                 folder.rmdir()
 
 
-def work_folder(place: Path) -> tuple[Path, int]:
-    """A new hidden folder beside the place of a data set, and what holds its lock, which ends with this process.
-
-    It bears its name only once it is locked, so that nobody takes it for abandoned before.
-    """
-    new = Path(tempfile.mkdtemp(suffix=".new", prefix=f".{place.name}.", dir=place.parent))
-    lock = os.open(new, os.O_RDONLY)
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    (new / MADE).touch()
-    return new.rename(new.with_suffix(WORK)), lock
+def work_folder(place: Path) -> Path:
+    """A new hidden folder beside the place of a data set, whose name tells who works in it."""
+    work = place.with_name(f".{place.name}.{writer()}{UNFINISHED}")
+    work.mkdir()
+    (work / MADE).touch()
+    return work
 
 
 def remove_abandoned(place: Path) -> list[str]:
     """Remove the work folders that killed processes left beside the place of a data set; a line for each."""
     said = []
-    for work in filter(is_work, sorted(place.parent.glob(f".{place.name}.*{WORK}"))):
-        with suppress(OSError):  # gone meanwhile, locked by a living process, or not ours to remove
-            lock = os.open(work, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for work in filter(is_work, sorted(place.parent.glob(f".{place.name}.*{UNFINISHED}"))):
+        if writer_lives(work) is False:
+            with suppress(OSError):  # gone meanwhile, or not ours to remove
                 shutil.rmtree(work)
                 said.append(f"{work.name}: left by a prepare that was killed; removed")
-            finally:
-                os.close(lock)
     return said
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import building
 import pytest
+import yaml
 from executing import NotebookFailed
 
 from devnetlib.study.results import DamagedScores
@@ -83,6 +85,15 @@ def test_before_the_pages_are_read_every_notebook_has_a_copy_and_no_stale_one_ha
     assert building.lay_out_copies({}) == list(building.copies())
     assert sorted(path.name for path in (book / "notebooks").iterdir()) == ["00_first.ipynb", "q1_second.ipynb"]
     assert (book / "notebooks" / "q1_second.ipynb").read_text() == "{}"
+
+
+def test_every_file_that_may_be_a_page_is_in_the_table_of_contents_or_left_out_by_name() -> None:
+    book = Path(building.__file__).resolve().parents[1]
+    toc, config = ((book / name).read_text() for name in ("_toc.yml", "_config.yml"))
+    left_out = set(yaml.safe_load(config)["exclude_patterns"])
+    files = [path.relative_to(book) for path in book.rglob("*.md") if path.relative_to(book).parts[0] != "_build"]
+    pages = set(re.findall(r"(?:file|root): *([\w/.-]+)", toc))
+    assert {str(file) for file in files if str(file.with_suffix("")) not in pages} == left_out
 
 
 def test_the_site_is_trimmed_and_ready_for_github_pages(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:

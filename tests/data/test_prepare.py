@@ -23,6 +23,7 @@ from devnetlib.data.intake import get
 from devnetlib.data.manifests import OWN_CARD, datasets
 from devnetlib.data.prepare import FACTS, TABLE, counts, overview, prepare, verify
 from devnetlib.errors import Incomplete, Misuse
+from devnetlib.writing import machine
 from tests.trees import mask, picture
 
 NORMAL, TUMOUR = 8, 5
@@ -469,10 +470,11 @@ def test_the_work_folder_of_a_living_process_is_never_taken_for_an_abandoned_one
     with placing.made_whole(root, "my/tiles") as (new, unpacked):
         unpacked.mkdir()
         assert placing.remove_abandoned(root / "my/tiles") == [] and new.is_dir() and unpacked.is_dir()
-        abandoned = shutil.copytree(new.parent, new.parent.with_name(".tiles.0.tmp"))  # as after a kill: no lock
-        other = shutil.copytree(new.parent, new.parent.with_name(".tilesets.0.tmp"))  # of another data set
+        gone = f"{machine()}-{2**22 + 1}-1-00000000.tmp"  # as after a kill: no system counts its processes that far
+        abandoned = shutil.copytree(new.parent, new.parent.with_name(f".tiles.{gone}"))
+        other = shutil.copytree(new.parent, new.parent.with_name(f".tilesets.{gone}"))  # of another data set
         (said,) = placing.remove_abandoned(root / "my/tiles")
-        assert said == ".tiles.0.tmp: left by a prepare that was killed; removed"
+        assert said == f".tiles.{gone}: left by a prepare that was killed; removed"
         assert not abandoned.exists() and other.is_dir() and new.is_dir()
 
 
