@@ -1,5 +1,6 @@
 """Nothing is lost: a place that holds anything but a prepared set stays, and so does a source that lies in one."""
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from devnetlib.__main__ import main
 from devnetlib.data.intake import get
+from devnetlib.data.layouts import toy
 from devnetlib.data.placing import MADE, lies_in, remove_abandoned
 from devnetlib.data.prepare import FACTS, FILES, TABLE, prepare, verify
 from devnetlib.errors import Incomplete, Misuse
@@ -176,16 +178,25 @@ def test_a_mounted_folder_is_known_by_what_it_is(tmp_path, monkeypatch):
     assert lies_in(tmp_path / "mount/raw", place)
 
 
-def test_a_data_root_that_is_no_folder_is_misuse_for_every_command(raw, root, capsys):
+def test_a_data_root_that_is_no_folder_is_misuse_for_every_command(raw, root, monkeypatch, capsys):
     root.write_text("no folder")
+    monkeypatch.setenv("DEVNET_DATA", str(root))
     for words in (["list"], ["prepare", "my/tiles", "--from", str(raw)], ["prepare", "toy"], ["verify", "elpv"]):
-        assert main(["data", *words, "--data-root", str(root)]) == 2
+        assert main(["data", *words]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "no folder that can be read; name another with --data-root" in line
+        assert f"data root {root}: {root} is no folder" in line
+        with pytest.raises(SystemExit, match="2"):
+            main(["data", *words, "--data-root", str(root)])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"found '{root}', expected a folder" in line
     assert root.read_text() == "no folder"
 
 
-def test_a_data_root_that_cannot_be_written_is_listed_and_told_in_a_line(monkeypatch, capsys):
-    assert main(["data", "list", "--data-root", "/dev/null/root"]) == 0
-    assert main(["data", "prepare", "toy", "--data-root", "/dev/null/root"]) == 1
-    assert "not written (Not a directory); name another folder with --data-root" in capsys.readouterr().err
+def test_a_toy_that_cannot_be_drawn_is_told_in_a_line_and_others_are_listed(root, monkeypatch, capsys):
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(toy, "write", full)
+    assert main(["data", "list", "--data-root", str(root)]) == 0
+    assert main(["data", "prepare", "toy", "--data-root", str(root)]) == 1
+    assert "not written (No space left on device); name another folder with --data-root" in capsys.readouterr().err

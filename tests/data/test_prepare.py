@@ -416,10 +416,10 @@ def test_a_root_that_cannot_be_written_is_told_in_a_line(release, tmp_path, monk
     with pytest.raises(Incomplete, match=r"file.*nothing was changed \(--data-root names another place\)"):
         get("brainmri", release, False, tmp_path / "file" / "root")
 
-    def forbidden(**_: object) -> None:
+    def forbidden(_: Path) -> Path:
         raise OSError(errno.EROFS, "Read-only file system", "root")
 
-    monkeypatch.setattr(placing.tempfile, "mkdtemp", forbidden)
+    monkeypatch.setattr(placing, "work_folder", forbidden)
     with pytest.raises(Incomplete, match="root: Read-only file system; nothing was changed"):
         get("brainmri", release, False, tmp_path / "root")
     assert not (tmp_path / "root").exists()
