@@ -16,6 +16,7 @@
 #   configured 2 from the start    OMP_NUM_THREADS 4, MKL_NUM_THREADS 2, PYTHONHASHSEED 1
 set -euo pipefail
 folder=$(mktemp -d)
+export TMPDIR=$folder
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv env
@@ -38,7 +39,7 @@ def environment():
 
 def worker(**configured):
     with dask.config.set({"distributed.nanny.pre-spawn-environ": configured}) if configured else dask.config.set():
-        with LocalCluster(1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        with LocalCluster(1, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as one, Client(one) as client:
             return client.submit(environment).result()
 
 
@@ -51,6 +52,6 @@ if __name__ == "__main__":
     sys.exit(None if seen == stated else f"changed: expected {stated}")
 PY
 unset PYTHONPATH MKL_NUM_THREADS
-export TMPDIR=$folder OMP_NUM_THREADS=4 PYTHONHASHSEED=1
+export OMP_NUM_THREADS=4 PYTHONHASHSEED=1
 env/bin/python clusters.py
 env/bin/python clusters.py configured

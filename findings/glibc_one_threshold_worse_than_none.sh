@@ -9,11 +9,12 @@
 # Source: the manual page mallopt(3), under M_MMAP_THRESHOLD (dynamic adjustment ends if any one is set) and
 # "Environment variables"; glibc's malloc/malloc.c, do_set_trim_threshold and do_set_mmap_threshold.
 #
-# Seen, minor page faults per update (large pages are switched off; all but the first and the last vary by half):
+# Seen, minor page faults per update (large pages are switched off; the three in the middle vary):
 #   trim threshold alone 135598, neither 40756, mmap threshold alone 39435, both in os.environ 19082, both exported 0
 # torch from PyPI brings CUDA's libraries on Linux: 6 GB in the temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
+export TMPDIR=$folder
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv env

@@ -12,6 +12,7 @@
 #      with -r:    '2024_05' '007' '12e3' 'nan'
 set -euo pipefail
 folder=$(mktemp -d)
+export TMPDIR=$folder
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv env

@@ -5,8 +5,7 @@
 # ImageNet's means and deviations differ by channel. Normalised by them, the three channels of a grey image are equal no
 # longer, and bfloat16 rounds each in its own way, near 2 as coarsely as neighbouring grey levels lie apart. Where the
 # weights cancel, that is all there is. In single precision it is too small for the normalisation, whose eps of 1e-5
-# keeps the channel at nought. (A pretrained ResNet-18 only comes near: of its 64 filters the one that sees the least
-# grey, in this picture, correlates 0.986 with itself in single precision; the flatter the pictures, the less.)
+# keeps the channel at nought. The weights here cancel exactly; a pretrained layer has filters that come near it.
 #
 # Source: torch's documentation of automatic mixed precision, "CPU Ops that can autocast to bfloat16" (conv2d), and of
 # BatchNorm2d (eps).
@@ -22,6 +21,7 @@
 # torch from PyPI brings CUDA's libraries on Linux: 6 GB in the temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
+export TMPDIR=$folder
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv env

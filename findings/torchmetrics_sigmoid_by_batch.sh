@@ -14,6 +14,7 @@
 # torch from PyPI brings CUDA's libraries on Linux: 6 GB in the temporary folder.
 set -euo pipefail
 folder=$(mktemp -d)
+export TMPDIR=$folder
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 python3 -m venv env

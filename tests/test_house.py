@@ -283,7 +283,8 @@ def test_the_citation_is_of_this_version_and_credits_the_paper_to_its_four_autho
 # Findings: scripts about other people's libraries, which run anywhere and say where to look.
 
 FINDINGS = sorted((ROOT / "findings").glob("*.sh"))
-PARTS = ("set -euo pipefail", "trap 'rm -rf \"$folder\"' EXIT", "unset PYTHONPATH", "# Source: ", "\n# Seen")
+CLEAN = ("set -euo pipefail", "export TMPDIR=$folder", "trap 'rm -rf \"$folder\"' EXIT", "unset PYTHONPATH")
+PARTS = (*CLEAN, "# Source: ", "\n# Seen")
 
 
 @pytest.mark.parametrize("path", FINDINGS, ids=lambda path: path.stem)
