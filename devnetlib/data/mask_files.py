@@ -12,7 +12,6 @@ refused by name.
 4. A mask that marks more than half of its image and of the image's outermost pixels is taken for inverted and refused.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from devnetlib.errors import Misuse
 CLASSES = 32  # the largest number of a class of defects
 SOFT = 0.01  # in palettes: one mask of KolektorSDD has two grey pixels among 3,692
 LOSSY = {"JPEG", "MPO", "JPEG2000", "AVIF"}
-DEEP_COLOURS = re.compile(r";16[BLN]")  # 16 bits a channel, of which Pillow keeps eight: a small number becomes 0
 ORIENTATION = 274  # of the tags of a photograph
 MEND = "write 0 for normal pixels and one value, such as 255, for the defect"
 
@@ -40,11 +38,12 @@ def marked_in(image: Image.Image, path: Path) -> np.ndarray:
     """Where the mask in an image file marks a defect, bool (height, width), by the rule above; `image` is what was read
     of the file.
 
-    Raises Misuse that names the file where it is ambiguous or inverted, holds several pictures, is turned by its tags,
-    or has colours of 16 bits.
+    Raises Misuse that names the file where it is ambiguous or inverted, holds several pictures, or is turned by its
+    tags.
     """
     try:
-        check_file(path)
+        if image.format == "MPO":
+            raise ValueError("a camera's file of several pictures, expected one")
         if image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) > 1:  # TIFF files are turned as they are read
             raise ValueError("an orientation tag turns it, which no image's does; save it upright")
         return upright(marked(image, lossy(image, path)))
@@ -63,15 +62,6 @@ def marked_in_array(path: Path) -> np.ndarray:
         return upright(above(values))
     except (OSError, EOFError, ValueError) as error:
         raise Misuse(f"{path}: not a plain mask: {error}; {MEND}") from None
-
-
-def check_file(path: Path) -> None:
-    """ValueError for what is lost once a file is read: further pictures in it, and half of the bits of a colour."""
-    with Image.open(path) as image:
-        if not image.mode.startswith("I") and DEEP_COLOURS.search(str(image.tile)):
-            raise ValueError("its colours have 16 bits, of which eight would be read; save it as grey")
-        if (count := getattr(image, "n_frames", 1)) > 1:
-            raise ValueError(f"{count} pictures in one file, expected one")
 
 
 def lossy(image: Image.Image, path: Path) -> bool:

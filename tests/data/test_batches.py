@@ -7,6 +7,7 @@ from PIL import Image
 
 from devnetlib.data.batches import IMAGENET_MEAN, IMAGENET_STD, gather, normalise, rotate, to_unit
 from devnetlib.data.images import image_bank
+from devnetlib.data.layouts.files import sha256
 from devnetlib.study.training import Pixels
 
 
@@ -66,6 +67,7 @@ def test_training_images_are_those_of_the_plain_path_resized_turned_and_normalis
             place.parent.mkdir(parents=True, exist_ok=True)
             grey = np.asarray(Image.open(toy.root / name).convert("L"))
             Image.fromarray(np.stack([grey, 255 - grey, np.roll(grey, number)], axis=-1)).save(place)
+        table = table.assign(sha256=[sha256(tmp_path / name) for name in table["file"]])
     root, rows = tmp_path if colour else toy.root, np.array([4, 0, 4, 2, 5])
     angles = np.random.default_rng(7).uniform(-180, 180, len(rows))
     drawn = iter(angles.tolist())

@@ -159,8 +159,8 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         "2 pictures in one file",
     ),
     "turned.jpg": (lambda: saved(Image.fromarray(WHITE), "jpeg", exif=turned()), "orientation tag"),
-    "16 bits a colour.png": (lambda: png(2, np.repeat(ONES[..., None], 3, axis=2)), "colours have 16 bits"),
-    "16 bits and opacity.png": (lambda: png(4, np.stack([ONES, EVERYWHERE], axis=2)), "colours have 16 bits"),
+    "16 bits a colour.png": (lambda: png(2, np.repeat(ONES[..., None], 3, axis=2)), "16 bits a channel"),
+    "16 bits and opacity.png": (lambda: png(4, np.stack([ONES, EVERYWHERE], axis=2)), "16 bits a channel"),
     "beyond its palette.bmp": (lambda: bmp(ONES * 7, (0, 255)), "number 7 in a palette of 2 colours"),
     "three channels.npy": (lambda: array(np.stack(3 * [WHITE], axis=2)), r"shape \(40, 48, 3\)"),
     "objects.npy": (lambda: array(np.array([{}], object)), "allow_pickle"),
@@ -178,7 +178,7 @@ def test_a_mask_is_read_as_it_is_meant(tmp_path, name):
 def test_a_mask_that_can_be_read_in_two_ways_or_in_none_is_refused_by_name(tmp_path, name):
     content, told = REFUSED[name]
     (tmp_path / name).write_bytes(content())
-    with pytest.raises(Misuse, match=rf"{name}: not a (plain mask|readable image).*{told}"):
+    with pytest.raises(Misuse, match=rf"{name}: .*{told}"):
         read_mask(tmp_path / name, SIZE)
 
 

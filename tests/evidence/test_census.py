@@ -175,7 +175,7 @@ def test_a_census_that_cannot_be_stored_is_refused_before_anything_is_counted(mo
 
 def test_a_data_set_too_small_for_a_census_is_told_what_one_needs_before_anything_is_counted(monkeypatch, toy):
     few = toy.table[toy.table["defect"].isin(["", "hole"])].groupby("label").head(10)
-    monkeypatch.setattr(near_images, "prepare", lambda *_: replace(toy, table=few))
+    monkeypatch.setattr(near_images, "prepare", lambda *_, **__: replace(toy, table=few))
     monkeypatch.setattr(near_images, "image_hashes", None)
     needed = "toy: a census needs 2 normal images and 11 anomalies, ten of which .* found 10 and 10"
     with pytest.raises(Misuse, match=needed):

@@ -207,7 +207,9 @@ def test_the_command_names_strangers_and_does_not_fail(stored, tmp_path, capsys)
 
 @pytest.mark.parametrize("words", [[], ["--dataset", "elpv"]])
 def test_publishing_nothing_says_why_and_what_is_stale_ends_in_one_line(stored, tmp_path, capsys, monkeypatch, words):
-    empty = tmp_path.with_name("none")
+    empty = tmp_path.with_name(f"{tmp_path.name} of none")
+    assert main(["publish", "--results", str(empty)]) == 2 and "no results folder" in capsys.readouterr().err
+    empty.mkdir(exist_ok=True)
     assert main(["publish", "--results", str(empty)]) == 1
     assert "published 0 runs to" in (said := capsys.readouterr().out) and f"{empty} holds no scores" in said
     stored(origin={"image_table": "0" * 16})
