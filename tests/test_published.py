@@ -1,7 +1,9 @@
 """What the chapter on Q1 says in words holds in the published scores."""
 
+import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from devnetlib.evidence.census_page import effects
@@ -17,7 +19,7 @@ from devnetlib.report.curves import (
     leads_along,
     top_k_curve,
 )
-from devnetlib.report.explanations import explanation_leads, explanation_table
+from devnetlib.report.explanations import explained_rows, explanation_leads, explanation_table, mean_over_runs
 from devnetlib.report.html import result_table_html
 from devnetlib.report.judgement import judged, measure
 from devnetlib.report.numbers import numbers
@@ -221,6 +223,26 @@ def test_the_lead_of_devnets_map_over_that_of_minns_is_shown_on_the_toy_and_on_s
     lows = {name: explanation_leads(published(), name).loc[("MINNS", "gradient")] for name in ("kolektorsdd", "toy")}
     assert all("[+" in text for text in lows["toy"])
     assert ["[+" in text for text in lows["kolektorsdd"]] == [False, False, True]
+
+
+def test_by_aupro_the_patch_scores_are_ahead_of_the_gradient_on_sdd_and_not_told_apart_on_the_toy():
+    sdd, toy = (explanation_leads(published(), name).loc[("DevNet", "patch scores")] for name in ("kolektorsdd", "toy"))
+    for text in (sdd["AUROC an image"], *toy):
+        assert "[-" in text and ", +" in text
+    assert re.fullmatch(r"-\S+ \[-\S+, -\S+\]", sdd["AUPRO@0.3"])
+
+
+def test_the_new_means_beside_the_old_ones_are_those_of_the_published_maps():
+    table = pd.read_csv(PUBLISHED.parent / "evidence" / "shrunk_masks.csv", keep_default_na=False)
+    rows = {
+        (row.method, " ".join(f"{name}={value}" for name, value in row.options.items()), kind): runs
+        for row, kind, runs in explained_rows(published(), "kolektorsdd").values()
+    }
+    assert len(table) == len(rows)
+    for line in table.to_dict("records"):
+        runs = rows[line["method"], line["options"], line["map"]]
+        for name in [name.removesuffix(", new") for name in line if name.endswith(", new")]:
+            assert mean_over_runs(runs, line["map"], name) == pytest.approx(line[f"{name}, new"], abs=5.1e-5)
 
 
 def test_on_headct_devnet_is_below_cross_entropy_from_three_labels_on():
