@@ -4,7 +4,8 @@ refused by name.
 1. One value a pixel: a grey level as it is (any number of bits, fractions), of colours the largest channel. In a
    palette each colour but black is a class of defects, and so is each index above 0; greys are levels, of which one
    marked pixel in a hundred may be soft. Where the colour is the same everywhere, opacity or the index is the mask;
-   opacity that is the same everywhere is passed over. Where two of these mark different pixels, the mask is ambiguous.
+   opacity that is the same everywhere is passed over. Where two of these mark different pixels, the mask is ambiguous,
+   unless it is a palette's and one of the two would be inverted by 4.
 2. Zero is normal. Beside zero one other value, however small: it marks the defect.
 3. More values: whole numbers up to 32 are classes of defects, all marked. A lossy file (JPEG) marks from half of its
    full range on. Any other marks what is above 0 if the same pixels lie from half of the maximum on, else it is
@@ -81,9 +82,12 @@ def marked(image: Image.Image, lossy: bool) -> np.ndarray:
         indices = np.asarray(image.getchannel(0))
         if varies(indices) and one_colour:
             return indices > 0
-        agreed(by_its_colours=colours.any(axis=2), by_the_indices_of_its_palette=indices > 0)
+        by_colours, by_indices = colours.any(axis=2), indices > 0
+        if inverted(by_colours) != inverted(by_indices):  # then one of the two is no mask, and the other is meant
+            return by_indices if inverted(by_colours) else by_colours
+        agreed(by_its_colours=by_colours, by_the_indices_of_its_palette=by_indices)
         grey = np.all(colours == colours[..., :1])
-        found = above(colours[..., 0], lossy, SOFT) if grey else indices > 0
+        found = above(colours[..., 0], lossy, SOFT) if grey else by_indices
     else:
         found = above(colours if colours.ndim == 2 else colours.max(axis=2), lossy)
     if varies(opacity) or transparent:
@@ -150,11 +154,21 @@ def above_half(values: np.ndarray, full: int) -> np.ndarray:
     return found
 
 
+def inverted(mask: np.ndarray) -> bool:
+    """Whether a mask marks more than half of its image and of the image's edge."""
+    return bool(mask.mean() > 0.5 and mask[edge(mask)].mean() > 0.5)
+
+
+def edge(mask: np.ndarray) -> np.ndarray:
+    """The outermost pixels, bool (height, width)."""
+    found = np.ones_like(mask)
+    found[1:-1, 1:-1] = False
+    return found
+
+
 def upright(mask: np.ndarray) -> np.ndarray:
     """The mask; ValueError for one that is taken for inverted."""
-    frame = np.ones_like(mask)
-    frame[1:-1, 1:-1] = False
-    if mask.mean() > 0.5 and mask[frame].mean() > 0.5:
-        shares = f"{mask.mean():.2%} of the image and {mask[frame].mean():.2%} of its edge"
+    if inverted(mask):
+        shares = f"{mask.mean():.2%} of the image and {mask[edge(mask)].mean():.2%} of its edge"
         raise ValueError(f"it is inverted, or would mark {shares}")
     return mask

@@ -92,6 +92,8 @@ RIGHT: dict[str, Callable[[], bytes]] = {
     "black is transparent.png": lambda: saved(Image.fromarray(WHITE), "png", transparency=0),
     "black is transparent, 16 bits.png": lambda: saved(Image.fromarray(WHITE.astype(np.uint16)), "png", transparency=0),
     "palette.png": lambda: saved(paletted(CLASSES, (0, 0, 0), (128, 0, 0), (0, 128, 0)), "png"),
+    "white is index 0.png": lambda: saved(paletted(ONES, (255, 255, 255), (0, 0, 0)), "png"),
+    "red is index 0.png": lambda: saved(paletted(1 - ONES, (255, 0, 0), (0, 0, 0)), "png"),
     "white palette, transparent.png": lambda: saved(
         paletted(ONES, (255, 255, 255), (255, 255, 255)), "png", transparency=b"\0"
     ),
@@ -135,13 +137,9 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "scores.tif": (lambda: saved(Image.fromarray(np.float32(SOFT) / 255), "tiff"), "above 0 or"),
     "not a number.tif": (lambda: saved(Image.fromarray(np.where(MARKED, np.float32("nan"), 0)), "tiff"), "no number"),
     "negative.tif": (lambda: saved(Image.fromarray(-MARKED.astype(np.float32)), "tiff"), "a negative value"),
-    "white is index 0.png": (
-        lambda: saved(paletted(ONES, (255, 255, 255), (0, 0, 0)), "png"),
-        r"93\.75% by its colours or 6\.25% by the indices",
-    ),
-    "red is index 0.png": (
-        lambda: saved(paletted(1 - ONES, (255, 0, 0), (0, 0, 0)), "png"),
-        r"6\.25% by its colours or 93\.75% by the indices",
+    "black at index 1.png": (
+        lambda: saved(paletted(CLASSES, (0, 0, 0), (0, 0, 0), (255, 0, 0)), "png"),
+        r"3\.12% by its colours or 6\.25% by the indices",
     ),
     "white is transparent.png": (
         lambda: saved(Image.fromarray(WHITE), "png", transparency=255),
