@@ -66,7 +66,7 @@ def test_answers_have_a_mark_where_nothing_is_published(monkeypatch):
     monkeypatch.setattr(answers, "curves", lambda dataset, question: {})
     monkeypatch.setattr(answers, "changes", lambda dataset, question: {})
     monkeypatch.setattr(answers, "published_datasets", list)
-    assert answers.budget() == {"elpv_5": "—", "elpv_40": "—", "elpv_free": "—", "pays": "nowhere"}
+    assert answers.budget() == {"elpv_5": "—", "elpv_40": "—", "elpv_free": "—", "pays": "not measured"}
     assert answers.contamination()["elpv_0"] == answers.contamination()["elpv_loss"] == "—"
 
 
