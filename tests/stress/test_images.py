@@ -1,6 +1,7 @@
 """Images of every mode and depth: read pixel for pixel as 8 bits hold them, or refused by name."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -151,7 +152,7 @@ def deep_pnm(rng: Rng, noise: np.ndarray) -> Made:
 @form
 def shallow_pnm(rng: Rng, noise: np.ndarray) -> Made:
     highest = int(rng.integers(1, 256))
-    values = noise[..., 0] % (highest + 1)
+    values = (noise[..., 0].astype(int) % (highest + 1)).astype(np.uint8)
     head = f"P5\n{values.shape[1]} {len(values)}\n{highest}\n".encode()
     return ".pgm", head + values.tobytes(), values * (255 / highest), READ, 1
 
@@ -174,7 +175,7 @@ def several_frames(rng: Rng, noise: np.ndarray) -> Made:
 
 @form
 def damaged(rng: Rng, noise: np.ndarray) -> Made:
-    """Cut, followed by nothing, emptied, or with a bit flipped where the format has a checksum."""
+    """Cut, emptied, or with a bit flipped where the format has checksums."""
     suffix, content, values, _, off = (lossy if rng.random() < 0.4 else plain)(rng, noise)
     if suffix == ".png" and rng.random() < 0.4:
         flipped = bytearray(content)
@@ -183,6 +184,15 @@ def damaged(rng: Rng, noise: np.ndarray) -> Made:
     if rng.random() < 0.1:
         return suffix, bytes(len(content)), values, REFUSE, off
     return suffix, content[: rng.integers(len(content))], values, EITHER, off
+
+
+@form
+def unfinished_copy(rng: Rng, noise: np.ndarray) -> Made:
+    """As long as it should be, and zero from somewhere on, in formats whose files have an end."""
+    suffix, kind = [(".jpg", "jpeg"), (".png", "png")][rng.integers(2)]
+    content = encoded(Image.fromarray(noise[..., 0]), kind, quality=90)
+    values = np.asarray(Image.open(BytesIO(content)))
+    return suffix, content[: rng.integers(len(content))].ljust(len(content), b"\0"), values, EITHER, 0
 
 
 def trial(rng: Rng, folder: Path) -> str:
