@@ -9,8 +9,9 @@ from typing import Any
 from devnetlib.data.splits import Partition
 from devnetlib.study.runs import Run, Training
 
-ORIGIN = {"device": str, "precision": str, "image_table": str}  # what every origin holds
-ORIGIN_TOO = {"python": str, "torch": str, "numpy": str, "threads": int, "seconds": float, "peak_mb": int}
+ORIGIN = {"device": str, "precision": str, "image_table": str, "torch": str}  # what every origin holds
+ORIGIN |= {"threads": int, "seconds": float, "peak_mb": int}
+ORIGIN_TOO = {"python": str, "numpy": str}
 ORIGIN_TOO |= {"side_by_side": int, "pixel_seconds": float, "untrained_keys": list, "compiler": str, "masks": str}
 
 

@@ -161,3 +161,30 @@ def test_near_duplicates_of_16_bits_are_hashed_by_their_whole_range():
     shallow = perceptual_hash(Image.fromarray(shown[0].astype(np.uint8)))
     same, other = (perceptual_hash(Image.fromarray((200 * each + 300).astype(np.uint16))) for each in shown)
     assert np.mean(same == shallow) > 0.95 and np.mean(same == other) < 0.7
+
+
+@pytest.mark.parametrize("whole", [0.3, 0.9])
+def test_a_jpeg_of_which_zeros_follow_an_unfinished_copy_is_refused_and_not_read_as_grey(tmp_path, whole):
+    Image.effect_noise((64, 48), 80).save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[: int(whole * len(content))].ljust(len(content), b"\0"))
+    with pytest.raises(Misuse, match=r"a\.jpg: not a readable image \(its end is missing\)"):
+        open_image(tmp_path / "a.jpg")
+
+
+def test_a_jpeg_behind_which_a_telephone_puts_a_film_is_read(tmp_path):
+    image = Image.effect_noise((64, 48), 80)
+    image.save(tmp_path / "a.jpg")
+    plain = np.asarray(open_image(tmp_path / "a.jpg"))
+    with (tmp_path / "a.jpg").open("ab") as file:
+        file.write(b"\0\0\0\x18ftypmp42 \xff\xda and so on")
+    assert np.array_equal(open_image(tmp_path / "a.jpg"), plain)
+
+
+def test_a_png_in_which_a_bit_has_flipped_is_refused(tmp_path):
+    Image.effect_noise((3, 3), 80).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[-14] ^= 1  # in the checksum of the pixels
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(Misuse, match=r"a\.png: not a readable image"):
+        open_image(tmp_path / "a.png")

@@ -21,7 +21,7 @@ def palette_that_disagrees(rng: Rng, marked: np.ndarray) -> Made:
     """The defect is index 0 and coloured, or it is black and the ground coloured."""
     image = Image.fromarray((marked if rng.random() < 0.5 else ~marked).astype(np.uint8), "P")
     image.putpalette([*rng.integers(1, 256, 3), 0, 0, 0])
-    return ".png", encoded(image, "png"), REFUSE
+    return ".png", encoded(image, "png"), EITHER
 
 
 @form

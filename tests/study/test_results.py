@@ -28,7 +28,8 @@ from devnetlib.study.results import (
 )
 from devnetlib.study.verification import faults
 
-ORIGIN = {"torch": "2", "device": "cpu", "precision": "fp32", "seconds": 0.1, "image_table": "0"}
+ORIGIN = {"torch": "2", "device": "cpu", "precision": "fp32", "threads": 1, "seconds": 0.1, "peak_mb": 9}
+ORIGIN |= {"image_table": "0"}
 
 
 @pytest.fixture(scope="module")

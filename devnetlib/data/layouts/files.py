@@ -59,7 +59,8 @@ def open_image(path: Path) -> Image.Image:
             if misread(image, path):
                 return read_again(image, path)
             image.load()
-            return image
+        check_whole(image.format, path)
+        return image
     except Misuse:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
@@ -67,6 +68,20 @@ def open_image(path: Path) -> Image.Image:
         raise Misuse(
             f"{path}: not a readable image ({told}); restore the file and run 'python -m devnetlib data verify'"
         ) from None
+
+
+def check_whole(kind: str | None, path: Path) -> None:
+    """Raise ValueError or SyntaxError for damage that a decoder passes over in silence: a PNG with a wrong checksum,
+    and a JPEG without its end, as an unfinished copy leaves it; what is missing would be grey."""
+    if kind == "PNG":
+        with still(path) as again:
+            again.verify()
+    if kind in ("JPEG", "MPO"):
+        content, place = path.read_bytes(), 2
+        while content[place + 1] != 0xDA:  # segments that state their length, up to the first scan
+            place += 2 + int.from_bytes(content[place + 2 : place + 4], "big") if content[place + 1] != 0xFF else 1
+        if content.find(b"\xff\xd9", place) < 0:
+            raise ValueError("its end is missing")
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
