@@ -302,7 +302,7 @@ def command_study(args: argparse.Namespace) -> int:
         tell = explanation_text if QUESTIONS[question].pixels else text_table
         refused = unasked(QUESTIONS[question], datasets, args.data_root)
         for dataset in (name for name in datasets if name not in refused):
-            print(tell(dataset, question, args.profile, args.results))
+            print(tell(dataset, question, args.profile, args.results, args.data_root))
         for reason in refused.values() if question == args.question else ():
             print(reason, file=sys.stderr)
     return status
@@ -412,7 +412,7 @@ def command_verify(args: argparse.Namespace) -> int:
         f"{count} files of {name}: its images are not at hand, so that only the files themselves were checked"
         for name, count in Verifier(args.results).unknown_images().items()
     ]
-    told = "\n".join([*wrong.values(), *remarks, summary, verdict(args.results, digest)])
+    told = "\n".join(map(in_a_line, [*wrong.values(), *remarks, summary, verdict(args.results, digest)]))
     same = as_published(args.results, digest)
     report = {"checked": len(checked), "faults": wrong, "remarks": remarks, "digest": digest, "as_published": same}
     print(json.dumps(report) if args.json else told)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -233,6 +234,20 @@ def test_a_folder_of_your_own_below_a_data_root_is_run_studied_and_shown(command
     assert status == 0 and "my/tiles, ten labelled anomalies, profile smoke" in studied
     status, shown, _ = command("table", "--dataset", "my/tiles", "--profile", "smoke")  # needs no data
     assert status == 0 and shown == studied
+
+
+def test_a_study_below_a_data_root_shows_its_runs_beside_another_set_of_that_name(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEVNET_DATA", str(tmp_path / "data"))
+    at = ["--data-root", str(tmp_path / "own")]
+    for kind, number in product(("normal", "anomaly"), range(12)):
+        picture(tmp_path / f"tiles/{kind}/{number}.png")
+        picture(tmp_path / f"others/{kind}/{number + 1}.png")
+    assert command("data", "prepare", "my/twice", "--from", str(tmp_path / "others"))[0] == 0
+    assert command("data", "prepare", "my/twice", "--from", str(tmp_path / "tiles"), *at)[0] == 0
+    grid = ["--methods", "grey", "--splits", "0", "--draws", "0", "--workers", "1", "--profile", "smoke"]
+    status, studied, errors = command("study", "q1", "--datasets", "my/twice", *grid, "--weights", "random", *at)
+    (line,) = (line for line in studied.splitlines() if line.startswith("Mean grey level"))
+    assert status == 0 and "to" in line and "left out" not in errors
 
 
 def test_data_without_a_name_is_misuse(command):

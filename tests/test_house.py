@@ -61,7 +61,7 @@ PROMISES = {
     "study.results": ({"numpy"}, READING),
     "study.forms": (set(), READING),
 }
-READ_BY_REPORT = {"study.runs", "study.results", "study.questions", "study.asking"}
+READ_BY_REPORT = {"study.runs", "study.results", "study.mixtures", "study.questions", "study.asking"}
 EVIDENCE_ON_PAGES = {"evidence.census", "evidence.census_page", "evidence.imitation_page"}
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "pandas", "matplotlib", "seaborn", "papermill"}
 

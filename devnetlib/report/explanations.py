@@ -131,10 +131,10 @@ def best_median_worst(scores: Scores) -> list[int]:
     return [scores.pixels["images"][order[place]] for place in (-1, len(order) // 2, 0)]
 
 
-def explanation_text(dataset: str, question: str, profile: str, results: Path) -> str:
+def explanation_text(dataset: str, question: str, profile: str, results: Path, data_root: Path | None = None) -> str:
     """The tables for a terminal: published and yours."""
     parts = [asked(question).title]
-    for whose, stored in (("published", published()), ("yours", yours(results))):
+    for whose, stored in (("published", published()), ("yours", yours(results, data_root))):
         table = explanation_table(stored, dataset, profile)
         parts += [f"{dataset}, profile {profile}, {whose}", table.to_string() if len(table) else MISSING]
     return "\n".join(parts)

@@ -60,7 +60,7 @@ def state_of(root: Path) -> bytes:
     """64 hex digits over the names, sizes and times of all files under a folder, and of the code that reads them."""
     digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
     for line in (*map(Path.read_text, (Path(module.__file__) for module in READERS)), *listing(root)):
-        digest.update(line.encode())
+        digest.update(os.fsencode(line))  # a name may be no text
     return digest.hexdigest().encode()
 
 

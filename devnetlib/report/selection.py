@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from devnetlib import embedded
 from devnetlib.data.manifests import in_reading
 from devnetlib.data.prepare import known
-from devnetlib.errors import Misuse
 from devnetlib.metrics import auroc
 from devnetlib.report.remembered import recall, state_of
+from devnetlib.study.mixtures import APART, Mixture, made, refuse_mixture
 from devnetlib.study.results import PUBLISHED, Metric, Scores, collect, strangers, told_of_strangers
 from devnetlib.study.runs import DRAWS, REVISION, SPLITS, Run, splits_of
 
@@ -29,8 +29,6 @@ WEIGHTS = {
     "random": "random",
     "none": "none",
 }
-SHARED = ("device", "precision", "threads", "compiler", "image_table")  # of an origin, by all runs of a cell
-APART = "keep each kind in a results folder of its own (--results)"
 
 
 def weights_title(name: str) -> str:
@@ -38,10 +36,6 @@ def weights_title(name: str) -> str:
     if name in embedded.names().values():
         return embedded.TITLE
     return WEIGHTS.get(name, f"weights {name}")
-
-
-class Mixture(Misuse):
-    """Runs that are of one row and do not belong in one mean; one line that tells them apart."""
 
 
 class Stored(tuple[Scores, ...]):
@@ -73,11 +67,12 @@ def published() -> Stored:
     return _of_images(every, PUBLISHED, _known_images(every))
 
 
-def yours(root: Path) -> Stored:
-    """All scores that were made on this machine of the images that are known here, read again where a file or a table
-    has changed. What is left out, and what cannot be held against images, is told once."""
+def yours(root: Path, data_root: Path | None = None) -> Stored:
+    """All scores that were made on this machine of the images that are known here, in `data_root` where they are
+    prepared, read again where a file or a table has changed. What is left out, and what cannot be held against images,
+    is told once."""
     state = state_of(root)
-    return _yours(root, state, _known_images(_collected(root, state)))
+    return _yours(root, state, _known_images(_collected(root, state), data_root))
 
 
 @lru_cache(maxsize=1)
@@ -92,10 +87,10 @@ def _yours(root: Path, state: bytes, images: Images) -> Stored:
     return _of_images(_collected(root, state), root, images)
 
 
-def _known_images(every: Iterable[Scores]) -> Images:
+def _known_images(every: Iterable[Scores], data_root: Path | None = None) -> Images:
     """The digests of image table and masks of each data set and reading, None where they are not known here."""
     names = sorted({(scores.run.dataset, scores.run.reading) for scores in every})
-    found = ((name, known(*name)) for name in names)
+    found = ((name, known(*name, data_root)) for name in names)
     return tuple((name, images and (images.digest, images.mask_digest)) for name, images in found)
 
 
@@ -218,22 +213,6 @@ def cell(
     if len(runs) < len(found):
         raise Mixture(f"{row}: {len(found)} runs in {len(runs)} places of split and draw; {APART}")
     return Cell(runs, splits, draws)
-
-
-def made(scores: Scores) -> tuple[str, ...]:
-    """What the runs of a cell must share beside what was asked: their training, and of their origin `SHARED`."""
-    told = vars(scores.run.training) | {name: scores.origin.get(name) for name in SHARED}
-    return tuple(f"{name} {value}" for name, value in told.items() if value is not None)
-
-
-def refuse_mixture(row: str, kinds: Mapping[tuple[str, ...], int]) -> None:
-    """Mixture that tells by what the runs of a row differ, unless they are of one kind."""
-    if len(kinds) < 2:
-        return
-    common = set.intersection(*map(set, kinds))
-    words = {kind: ", ".join(word for word in kind if word not in common) for kind in kinds}
-    told = "; ".join(f"{runs} with {words[kind]}" if words[kind] else f"{runs} without" for kind, runs in kinds.items())
-    raise Mixture(f"{row}: runs of several kinds are not averaged: {told}; {APART}")
 
 
 def not_stored(runs: Iterable[Run], *stored: Iterable[Scores]) -> list[Run]:

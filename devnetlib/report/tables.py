@@ -92,16 +92,18 @@ def table_records(
     profile: str = "quick",
     results: Path = YOURS,
     setting: Setting | None = None,
+    data_root: Path | None = None,
 ) -> list[dict[str, Any]]:
     """One record a row: `printed`, `published` and `yours`, each None where there is nothing, `same_runs` (what is
     published of the runs of yours, and the largest difference of one), and the command that re-executes it. Where the
     runs of yours are a mixture, `mixture` says of what, and none is shown. `dataset` is a name, or `NAME:READING`;
-    `setting` None is the question's first. Published has the weights of yours where there are such."""
+    `setting` None is the question's first, `data_root` is for `yours`. Published has the weights of yours where there
+    are such."""
     name, reading = in_reading(dataset)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES)
     records, of = [], asked(question)
-    mine, setting = yours(results), setting or setting_of(of, dataset)
+    mine, setting = yours(results, data_root), setting or setting_of(of, dataset)
     known = published().weights.get((name, reading, profile), ())
     for row in of.rows_at(setting):
         printed = printed_of(of, dataset, row, setting)
@@ -175,13 +177,18 @@ def command(dataset: str, question: Question, row: Row, profile: str, setting: S
 
 
 def table(
-    dataset: str, question: str = "q1", profile: str = "quick", results: Path = YOURS, setting: Setting | None = None
+    dataset: str,
+    question: str = "q1",
+    profile: str = "quick",
+    results: Path = YOURS,
+    setting: Setting | None = None,
+    data_root: Path | None = None,
 ) -> pd.DataFrame:
     """The table of a question on a data set under one setting (None: its first): AUROC as printed (mean ± sd of three
     runs), published and yours (mean, range of split means, sd, runs), and beside yours the published mean of the same
     runs with the largest difference of one."""
     rows = {}
-    for record in table_records(dataset, question, profile, results, setting):
+    for record in table_records(dataset, question, profile, results, setting, data_root):
         rows[record["title"]] = {("printed", "AUROC"): printed_text(record["printed"])} | {
             (whose, column): text
             for whose in ("published", "yours")
@@ -224,14 +231,15 @@ def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
     }
 
 
-def text_table(dataset: str, question: str, profile: str, results: Path) -> str:
+def text_table(dataset: str, question: str, profile: str, results: Path, data_root: Path | None = None) -> str:
     """The tables for a terminal, one a setting."""
     lane, of = PROFILES[profile].training.lane, asked(question)
     parts = [of.title]
-    for setting in settings_here(of, dataset):
+    for setting in settings_here(of, dataset, data_root):
+        chosen = (dataset, question, profile, results, setting, data_root)
         parts.append(f"{dataset}, {setting.title}, profile {profile} ({lane} lane)")
-        parts.append(table(dataset, question, profile, results, setting).to_string())
-        parts.append(weights_line(table_records(dataset, question, profile, results, setting)))
+        parts.append(table(*chosen).to_string())
+        parts.append(weights_line(table_records(*chosen)))
     return "\n".join(parts)
 
 

@@ -17,7 +17,7 @@ def renew(root: Path) -> str:
 
 def as_published(root: Path, digest: str) -> bool | None:
     """Whether the scores under a results folder still have the digest kept beside them; None where none is kept."""
-    return (root / FILE).read_text().strip() == digest if (root / FILE).is_file() else None
+    return (root / FILE).read_text(errors="replace").strip() == digest if (root / FILE).is_file() else None
 
 
 def verdict(root: Path, digest: str) -> str:

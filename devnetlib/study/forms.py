@@ -9,10 +9,10 @@ from typing import Any
 from devnetlib.data.splits import Partition
 from devnetlib.study.runs import Run, Training
 
-ORIGIN = {"device": str, "precision": str, "image_table": str, "torch": str}  # what every origin holds
-ORIGIN |= {"threads": int, "seconds": float, "peak_mb": int}
-ORIGIN_TOO = {"python": str, "numpy": str}
-ORIGIN_TOO |= {"side_by_side": int, "pixel_seconds": float, "untrained_keys": list, "compiler": str, "masks": str}
+ORIGIN = {"device": str, "precision": str, "image_table": str}  # what every origin holds, for tables read it
+ORIGIN |= {"torch": str, "threads": int, "seconds": float, "peak_mb": int}
+ORIGIN_TOO = {"python": str, "numpy": str, "side_by_side": int, "pixel_seconds": float, "untrained_keys": list}
+ORIGIN_TOO |= {"compiler": str, "masks": str}
 
 
 def check_partition(partition: Partition) -> None:
@@ -40,7 +40,7 @@ def check_content(run: Run, stored: dict[str, Any]) -> None:
     if type(stored["partition"]) is not str or not set(map(type, stored["score"])) <= {int, float}:
         raise ValueError("its partition is no word, or a score no number")
     origin = stored["origin"]
-    for name, kind in ORIGIN.items():
+    for name, kind in (ORIGIN | ({"pixel_seconds": float} if "pixels" in stored else {})).items():
         check_kind(name, origin[name], kind)
     for name in ORIGIN_TOO.keys() & origin.keys():
         check_kind(name, origin[name], ORIGIN_TOO[name])

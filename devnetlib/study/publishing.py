@@ -4,7 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devnetlib.study.digest import renew
-from devnetlib.study.results import PUBLISHED, DamagedScores, Scores, collect, write
+from devnetlib.study.mixtures import Mixture, refuse_mixtures
+from devnetlib.study.results import (
+    PUBLISHED,
+    DamagedScores,
+    Scores,
+    collect,
+    read_all,
+    scores_path,
+    stored_paths,
+    write,
+)
 from devnetlib.study.verification import Verifier
 
 
@@ -12,8 +22,9 @@ def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], boo
     """Copy all scores of `source` that `keep` accepts into `target`, renew the digest there, return the paths written.
 
     Raises DamagedScores for the first one that does not pass `Verifier.check`, whose images are not known here, that a
-    processor computed in half precision, or that was compiled: nothing is written then. Each file is written whole or
-    not at all; where the disk fails midway (Unwritable), those before it are there, and the same call goes on.
+    processor computed in half precision, or that was compiled, and for a row whose runs would then be a mixture:
+    nothing is written then. Each file is written whole or not at all; where the disk fails midway (Unwritable), those
+    before it are there, and the same call goes on.
     """
     verifier = Verifier(source)
     chosen = [scores for scores in collect(source) if keep(scores)]
@@ -24,10 +35,21 @@ def publish(source: Path, target: Path = PUBLISHED, keep: Callable[[Scores], boo
             raise
         except ValueError as error:
             raise DamagedScores(f"{scores.run.key}: {error}") from None
+    try:
+        refuse_mixtures([*chosen, *beside(chosen, target)])
+    except Mixture as error:
+        raise DamagedScores(f"not to be published together: {error}") from None
     written = [write(scores, verifier.partition(scores.run.dataset, scores.partition), target) for scores in chosen]
     if written:
         renew(target)
     return written
+
+
+def beside(chosen: list[Scores], target: Path) -> list[Scores]:
+    """The scores of the same data sets and profiles that `target` keeps when it takes in the chosen ones."""
+    places = {scores_path(target, scores.run) for scores in chosen}
+    folders = {place.parent for place in places}
+    return read_all(target, (path for path in stored_paths(target) if path.parent in folders and path not in places))
 
 
 def check(scores: Scores, verifier: Verifier) -> None:

@@ -13,6 +13,7 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -218,7 +219,9 @@ def scores_digest(root: Path) -> str:
     them gives others."""
     digest = hashlib.sha256()
     for path in stored_paths(root):
-        digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+        digest.update(os.fsencode(f"{path.relative_to(root).as_posix()}\n"))
+        with suppress(OSError):  # what cannot be read is a fault of its file
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -32,6 +32,7 @@ from devnetlib.study.runs import PROFILES, REVISION, Run
 
 METHODS = {row.method for question in QUESTIONS.values() for row in question.all_rows}
 COMPUTED = {"precision": ("fp32", "bf16"), "device": ("cpu", "cuda", "mps", "xpu")}
+WITHOUT_WEIGHTS = {"grey", "size", "order", "deepsvdd"}  # tables count runs without any beside those from any
 WEIGHTS = re.compile(r"none|random|[0-9a-f]{16}")
 
 
@@ -116,6 +117,9 @@ def check_run(run: Run) -> None:
             raise unknown(kind, name, valid)
     if not WEIGHTS.fullmatch(run.weights):
         raise DamagedScores(f"{run.key}: weights {run.weights!r}, expected none, random or 16 hex digits")
+    if (run.weights == "none") != (run.method in WITHOUT_WEIGHTS):
+        taken = "none" if run.method in WITHOUT_WEIGHTS else "some"
+        raise DamagedScores(f"{run.key}: weights {run.weights}, but {run.method} takes {taken}; run it again")
     if not 1 <= run.revision <= REVISION:
         raise DamagedScores(f"{run.key}: revision {run.revision}, expected 1 to {REVISION}; update this code")
     if run.revision == REVISION and find_spec("torch"):

@@ -1,6 +1,7 @@
 """Stored scores: whole or not there, under their own name, and every damage named and mended."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from devnetlib.data.splits import Partition
+from devnetlib.report.remembered import state_of
 from devnetlib.report.selection import yours
 from devnetlib.study import results
 from devnetlib.study.digest import as_published
@@ -242,6 +244,40 @@ def test_publishing_copies_scores_and_their_partition_whole(made, tmp_path):
     assert [fault for _, fault in faults(target)] == [None]
     assert publish(source, target, keep=lambda one: one.run.dataset == "elpv") == []
     assert as_published(target, scores_digest(target))
+
+
+@pytest.mark.parametrize("fact", [{"threads": 2}, {"device": "cuda"}])
+def test_runs_that_were_made_otherwise_than_the_published_ones_of_their_row_do_not_join_them(made, toy, tmp_path, fact):
+    scores, partition = made
+    target, source = tmp_path / "published", tmp_path / "yours"
+    write(scores, partition, target)
+    other = replace(scores, run=replace(scores.run, draw=1), origin=scores.origin | fact)
+    drawn = partition_of(other.run, toy)
+    write(replace(other, partition=drawn.digest), drawn, source)
+    with pytest.raises(DamagedScores, match="of several kinds are not averaged"):
+        publish(source, target)
+    assert collect(target) == [scores]
+    write(replace(scores, origin=other.origin), partition, source)  # the whole row once more takes its place
+    assert len(publish(source, target)) == 2
+
+
+@pytest.mark.parametrize("name", ["torch", "threads", "seconds", "peak_mb"])
+def test_an_origin_without_what_tables_read_is_damaged(made, tmp_path, name):
+    scores, partition = made
+    origin = {key: value for key, value in scores.origin.items() if key != name}
+    path = write(replace(scores, origin=origin), partition, tmp_path)
+    with pytest.raises(DamagedScores, match=name):
+        read(path, tmp_path)
+
+
+def test_the_digest_and_the_memory_of_scores_take_names_that_are_no_text(made, tmp_path):
+    path = write(*made, tmp_path)
+    strange = os.fsencode(path.parent.parent) + b"/\xff"
+    os.mkdir(strange)
+    os.link(path, os.path.join(strange, os.fsencode(path.name)))
+    assert scores_digest(tmp_path) and state_of(tmp_path)
+    (tmp_path / "DIGEST").write_bytes(b"\xff")
+    assert as_published(tmp_path, scores_digest(tmp_path)) is False
 
 
 def test_files_that_bear_no_keys_name_are_neither_scores_nor_an_obstacle_and_are_named(made, tmp_path):

@@ -212,9 +212,9 @@ def test_measures_of_pixels_count_only_with_the_masks_at_hand(toy, toy_runs, tmp
     (run,), machine = toy_runs("grey"), Machine()
     (scores,), _ = execute_all([run], tmp_path, machine)
     pixels = {"edge": 1, "images": [], "normals": 0, "maps": {}, "perturbed": {"images": [], "maps": {}}}
-    path = scores_path(tmp_path, run)
+    path, timed = scores_path(tmp_path, run), scores.origin | {"pixel_seconds": 1.0}
     for masks, counts in ((toy.mask_digest, True), ("0" * 16, False)):
-        content = json.loads(path.read_text()) | {"pixels": pixels, "origin": scores.origin | {"masks": masks}}
+        content = json.loads(path.read_text()) | {"pixels": pixels, "origin": timed | {"masks": masks}}
         path.write_text(json.dumps(content))
         assert is_stored(run, tmp_path) and is_stored(run, tmp_path, pixels=True) == counts
         assert ([one.pixels for one in yours(tmp_path)] == [pixels]) == counts

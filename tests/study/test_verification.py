@@ -15,6 +15,7 @@ from devnetlib.data.splits import Partition, shuffled
 from devnetlib.methods import CONTROLS, METHODS
 from devnetlib.study import verification
 from devnetlib.study.execution import partition_of
+from devnetlib.study.planning import weights_name
 from devnetlib.study.results import KEY, SHUFFLED, Scores, rounded, scores_path, write, write_json
 from devnetlib.study.runs import REVISION, Run
 from devnetlib.study.verification import faults
@@ -53,6 +54,14 @@ def test_sound_scores_have_no_fault(stored, tmp_path):
 def test_the_methods_and_shuffled_controls_known_without_torch_are_all_there_are():
     assert METHODS.keys() | CONTROLS.keys() == verification.METHODS
     assert {name for name, control in CONTROLS.items() if getattr(control, "shuffled", False)} == SHUFFLED
+    profiles = {name: "laptop" if name == "kdad" else "quick" for name in verification.METHODS}
+    bare = {name for name in profiles if weights_name(name, profiles[name], {}, "random") == "none"}
+    assert bare == verification.WITHOUT_WEIGHTS
+
+
+@pytest.mark.parametrize(("method", "weights"), [("devnet", "none"), ("grey", "random"), ("grey", "0" * 16)])
+def test_weights_that_a_method_lacks_or_cannot_take_are_a_fault(stored, tmp_path, method, weights):
+    assert "takes" in fault_of(stored(method, weights=weights), tmp_path)
 
 
 @pytest.mark.parametrize("method", ["devnet", "shuffled"])
@@ -81,8 +90,8 @@ def test_every_field_that_is_taken_away_or_is_of_another_kind_is_a_fault_of_its_
             inner[place[-1]] = value
         here = moved(path, content, tmp_path)
         moves_nothing = json.dumps(content) == json.dumps(whole)
-        if place[-1] in ("torch", "numpy"):  # any word; tables and costs read the first
-            moves_nothing = isinstance(value, str) or (place[-1], value) == ("numpy", None)
+        if place[-1] in ("torch", "numpy"):
+            moves_nothing = isinstance(value, str) or (value is None and place[-1] == "numpy")
         assert bool(fault_of(here, tmp_path)) != moves_nothing, (place, value)
         here.unlink()
 
