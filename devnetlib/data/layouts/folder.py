@@ -1,8 +1,9 @@
 """A folder of your own, prepared as `my/<name>`, in one of two forms.
 
-As MVTec AD:   train/good/*, test/good/*, test/<class>/*; the mask of test/<class>/NNN is ground_truth/<class>/NNN_mask
-Two folders:   normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1; the mask of anomaly/<class>/NNN is
-               ground_truth/<class>/NNN_mask or ground_truth/NNN_mask
+    As MVTec AD: train/good/*, test/good/*, test/<class>/*; the mask of test/<class>/NNN is
+                 ground_truth/<class>/NNN_mask
+    Two folders: normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1; the mask of anomaly/<class>/NNN is
+                 ground_truth/<class>/NNN_mask or ground_truth/NNN_mask
 
 A mask may be named NNN alone.
 Where there is no ground_truth, masks/ stands for it. Links are followed.
