@@ -31,8 +31,10 @@ def headline(question: str, request: Any, answer: str, about: Iterable[str] = ("
     lines += [standing(question, request, name) for name in request.datasets if mine or name not in answered]
     whose = f"yours, under `{request.profile}`" if mine else "published"
     note = " *What to notice*, captions and exercises are about the published runs, on ELPV unless they say so."
+    begun = " The means above are of the runs that were stored when this page began; it may execute others below."
     where = ", ".join(f"`{name}`" for name in request.datasets)
-    return "\n\n".join([*lines, f"The runs shown are {whose}, on {where}." + note * (mine or not answered)])
+    last = f"The runs shown are {whose}, on {where}." + note * (mine or not answered) + begun * mine
+    return "\n\n".join([*lines, last])
 
 
 def standing(question: str, request: Any, dataset: str) -> str:
