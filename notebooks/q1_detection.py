@@ -140,12 +140,12 @@ plt.show()
 
 # %% mystnb={"figure": {"caption": "Left: scores of one DevNet run (split 0, draw 0) for normal and anomalous test images; the dashed line is 1.96 of Proposition 1. Many normal images lie above it. Right: ROC curves of the same split and draw, with their AUROC.", "name": "fig-q1"}, "image": {"alt": "Left, a histogram of DevNet scores: normal images mostly between 0 and 4, anomalous ones shifted to larger scores, with a broad overlap around the threshold 1.96. Right, ROC curves of six methods, all above the diagonal; Mahalanobis without labels is highest, cross-entropy and DevNet follow, FLOS, Deep SAD and MINNS lie below them."}} tags=["hide-input"]
 from devnetlib import QUESTIONS
-from devnetlib.report.tables import row_cell
+from devnetlib.report.tables import told_cell
 
 drawn = ("devnet", "flos", "minns", "deepsad", "bce", "mahalanobis")  # as released; the table has the others
 chosen = [row for row in QUESTIONS["q1"].all_rows if row.method in drawn and not row.options]
 name = request.datasets[0]
-first = {row.title: row_cell(stored, name, QUESTIONS["q1"], row, profile).runs.get((0, 0)) for row in chosen}
+first = {row.title: told_cell(stored, name, QUESTIONS["q1"], row, profile).runs.get((0, 0)) for row in chosen}
 if any(first.values()):
     figure, (left, right) = axes(9, 4, columns=2)
     score_histogram(first["DevNet"], left).set_title(name)

@@ -3,6 +3,7 @@ once."""
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from devnetlib.report.judgement import judged, verdict_records
 from devnetlib.report.pairs import row_differences
 from devnetlib.report.paper import DATASETS, claim, printed
 from devnetlib.report.selection import Cell, published, shown, weights_title
-from devnetlib.report.tables import MISSING, printed_of, published_datasets, row_cell, summary
+from devnetlib.report.tables import MISSING, auroc_text, printed_of, published_datasets, row_cell, summary, unmixed
 from devnetlib.study.asking import settings_here
 from devnetlib.study.questions import SHARES, Question, asked
 from devnetlib.study.results import PUBLISHED, scores_digest
@@ -30,8 +31,10 @@ def headline(question: str, request: Any, answer: str, about: Iterable[str] = ("
     lines += [standing(question, request, name) for name in request.datasets if mine or name not in answered]
     whose = f"yours, under `{request.profile}`" if mine else "published"
     note = " *What to notice*, captions and exercises are about the published runs, on ELPV unless they say so."
+    begun = " The means above are of the runs that were stored when this page began; it may execute others below."
     where = ", ".join(f"`{name}`" for name in request.datasets)
-    return "\n\n".join([*lines, f"The runs shown are {whose}, on {where}." + note * (mine or not answered)])
+    last = f"The runs shown are {whose}, on {where}." + note * (mine or not answered) + begun * mine
+    return "\n\n".join([*lines, last])
 
 
 def standing(question: str, request: Any, dataset: str) -> str:
@@ -42,18 +45,19 @@ def standing(question: str, request: Any, dataset: str) -> str:
     of, texts = asked(question), []
     settings = settings_here(of, dataset)
     for setting in dict.fromkeys((settings[0], settings[-1])):
-        runs = row_cell(shown(request), dataset, of, of.rows[0], request.profile, setting)
+        runs, mixture = unmixed(shown(request), dataset, of, of.rows[0], request.profile, setting)
         paper = printed_of(of, dataset, of.rows[0], setting)
         count = f"{len(runs.runs)} run{'s' * (len(runs.runs) > 1)}"
-        ours = f"DevNet {mean_of(runs, of)} ({count})" if runs.runs else "no run of DevNet is stored yet"
+        none = f"no mean of DevNet ({mixture})" if mixture else "no run of DevNet is stored yet"
+        ours = f"DevNet {mean_of(runs, of)} ({count})" if runs.runs else none
         theirs = f"the paper {paper[0]:.3f}" if paper else NO_NUMBER
         texts.append(f"with {setting.title} {ours}, {theirs}")
     return f"`{dataset}`: {'; '.join(texts)}."
 
 
 def mean_of(runs: Cell, question: Question) -> str:
-    """Mean AUROC of runs, or of their gradient maps where the question is about these."""
-    return f"{mean_over_runs(runs, 'gradient') if question.pixels else summary(runs).auroc:.3f}"
+    """Mean AUROC of runs as their table has it, or of their gradient maps where the question is about these."""
+    return f"{mean_over_runs(runs, 'gradient'):.3f}" if question.pixels else auroc_text(asdict(summary(runs)))
 
 
 def paper_table(number: int, datasets: Iterable[str]) -> pd.DataFrame:

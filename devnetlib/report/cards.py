@@ -1,5 +1,6 @@
 """The card of a data set as a passage of a page, in MyST Markdown."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,8 @@ def passages(card: dict[str, Any]) -> Iterator[str]:
     yield card["task"] + cited
     yield counts_table(card)
     yield bullets("Readings", [f"`{reading}`: {words}" for reading, words in card["readings"].items()])
-    yield bullets("Where it comes from", [*map(as_code, card["obtain"]), f"Layout: {card['layout']}."])
+    layout = re.sub(r"([*<])", r"\\\1", card["layout"].rstrip("."))  # else <class> is a tag and * begins italics
+    yield bullets("Where it comes from", [*map(as_code, card["obtain"]), f"Layout: {layout}."])
     yield f"**Licence.** {card['licence']['name']} ({card['licence']['source']})."
     yield bullets("What to look out for", card["traps"])
     yield f"**Use.** {card['use']} **Limits.** {card['limits']}"

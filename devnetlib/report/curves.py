@@ -12,7 +12,7 @@ from devnetlib.report.few_images import too_few
 from devnetlib.report.selection import Cell, Stored, in_common, published
 from devnetlib.report.statistics import Difference, crossed, paired
 from devnetlib.report.summaries import fewest_images
-from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
+from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell, told_cell
 from devnetlib.study.questions import Question, Row, asked
 
 FREE = "Mahalanobis, no labels"
@@ -53,7 +53,7 @@ def quantity(question: Question) -> str:
 def cells_along(stored: Stored, dataset: str, question: Question, row: Row, profile: str) -> dict[float, Cell]:
     """The cells of a row that have runs, by the value of the quantity."""
     cells = {
-        getattr(setting, quantity(question)): row_cell(stored, dataset, question, row, profile, setting)
+        getattr(setting, quantity(question)): told_cell(stored, dataset, question, row, profile, setting)
         for setting in question.settings_of(dataset)
     }
     return {value: runs for value, runs in cells.items() if runs.runs}
@@ -78,7 +78,7 @@ def top_k_curve(dataset: str, profile: str = "quick", stored: Stored | None = No
     """AUROC of DevNet against the share of patches whose mean is the score (Fig. 6), its default among them."""
     of, stored = asked("q4"), published() if stored is None else stored
     shares = {row.options["top_k"]: row for row in of.sweep} | {0.1: of.rows[0]}
-    cells = ((share, row_cell(stored, dataset, of, row, profile)) for share, row in sorted(shares.items()))
+    cells = ((share, told_cell(stored, dataset, of, row, profile)) for share, row in sorted(shares.items()))
     return [point(share, runs) for share, runs in cells if runs.runs]
 
 

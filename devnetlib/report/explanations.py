@@ -13,7 +13,7 @@ from devnetlib.report.families import DEVNET
 from devnetlib.report.paper import printed_value
 from devnetlib.report.selection import Cell, Stored, published, weights_title, where_both, yours
 from devnetlib.report.statistics import paired
-from devnetlib.report.tables import CONFIDENCE, MISSING, row_cell
+from devnetlib.report.tables import CONFIDENCE, MISSING, told_cell
 from devnetlib.study.questions import Row, asked
 from devnetlib.study.results import Scores
 
@@ -76,7 +76,7 @@ def explained_rows(
     """Row, kind of map and runs by their titles; only maps that some run has."""
     question, found = asked(QUESTION), {}
     for row in question.all_rows:
-        runs = row_cell(stored, dataset, question, row, profile, question.settings[0])
+        runs = told_cell(stored, dataset, question, row, profile, question.settings[0])
         for kind, title in MAPS.items():
             if any(of_map(scores, kind) for scores in runs.runs.values()):
                 found[row.title, title] = row, kind, runs

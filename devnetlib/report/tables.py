@@ -70,6 +70,14 @@ def unmixed(*asked_for: Any) -> tuple[Cell, str]:
         return Cell({}), str(error)
 
 
+def told_cell(*asked_for: Any) -> Cell:
+    """`row_cell` for a chapter: a mixture is told in a printed line, and nothing of it is shown."""
+    runs, mixture = unmixed(*asked_for)
+    if mixture:
+        print(mixture)
+    return runs
+
+
 def printed_of(question: Question, dataset: str, row: Row, setting: Setting) -> tuple[float, float | None] | None:
     """What the paper's table prints for a row under a setting; None where it prints nothing of the kind."""
     kind, _, parameter = setting.protocol.partition(":")
@@ -218,12 +226,17 @@ def texts_of(record: dict[str, Any], whose: str) -> dict[str, str]:
     return texts
 
 
+def auroc_text(value: dict[str, Any]) -> str:
+    """The AUROC of a summary, marked where so few test images cannot tell."""
+    return f"{value['auroc']:.3f}" + (", cannot tell" if value["cannot_tell"] else "")
+
+
 def summary_texts(value: dict[str, Any] | None) -> dict[str, str]:
     """The columns of a summary as text, seconds being a run's; every one marked where there is none."""
     if value is None:
         return dict.fromkeys(COLUMNS, MISSING)
     return {
-        "AUROC": f"{value['auroc']:.3f}" + (", cannot tell" if value["cannot_tell"] else ""),
+        "AUROC": auroc_text(value),
         "split means": f"{value['split_low']:.3f} to {value['split_high']:.3f}",
         "sd": f"{value['sd']:.3f}" if value["sd"] is not None else MISSING,
         "runs": str(value["runs"]),

@@ -1,16 +1,21 @@
 """The book's own Sphinx extensions, each on a page of its own."""
 
+import ast
+import io
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numbers_in_prose
 import offline_math
 import pytest
-from api_reference import as_restructured_text, modules
+from api_reference import PACKAGE, as_restructured_text, modules
+from docutils.core import publish_doctree
 from results_json import as_json
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 from devnetlib.report.html import scrolling
 
@@ -183,6 +188,19 @@ def test_docstrings_may_hold_bars_stars_and_drawings() -> None:
         "and two.",
     ]
     assert as_restructured_text(lines) == expected
+
+
+def test_every_docstring_is_indented_as_the_api_page_can_read_it() -> None:
+    sections, faults = Config(napoleon_custom_sections=[("Class facts", "params_style")]), []
+    for file in sorted(Path(find_spec(PACKAGE).submodule_search_locations[0]).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            text = (documented and ast.get_docstring(node)) or ""
+            if "\n " in text:
+                lines, told = GoogleDocstring(as_restructured_text(text.splitlines()), sections).lines(), io.StringIO()
+                publish_doctree("\n".join(lines), settings_overrides={"warning_stream": told})
+                faults += [f"{file.name}: {line}" for line in told.getvalue().splitlines() if "indent" in line]
+    assert not faults
 
 
 def test_a_room_stands_for_all_its_modules_and_a_file_for_itself() -> None:

@@ -138,6 +138,15 @@ def test_a_name_that_ends_as_a_masks_does_may_be_an_images(divided):
     assert folder.read(divided).set_index("id")["mask"]["test/hole/0_mask.png"] == "ground_truth/hole/0_mask.png"
 
 
+@pytest.mark.parametrize("name", ["d_mask.png", "d_mask_1.png", "d_GT.bmp", "d-label.png", "d.seg.png"])
+@pytest.mark.parametrize("part", ["anomaly", "normal"])
+def test_a_mask_that_lies_beside_its_image_is_never_read_as_one_more_image(plain, part, name):
+    picture(plain / part / "d.png")
+    mask(plain / part / name)
+    with pytest.raises(Misuse, match=rf"{part}/{re.escape(name)}: named as the mask of d and among the images; move"):
+        folder.read(plain)
+
+
 def test_a_mask_with_a_bar_in_its_name_is_refused_since_it_would_be_two(divided):
     (divided / "test/hole/0.png").rename(divided / "test/hole/0|1.png")
     (divided / "ground_truth/hole/0_mask.png").rename(divided / "ground_truth/hole/0|1_mask.png")

@@ -42,6 +42,12 @@ def test_under_another_profile_the_published_answer_is_named_as_such(tmp_path):
     assert "no run of DevNet is stored yet, the paper 0.846" in told[1] and "yours, under `smoke`" in told[2]
 
 
+def test_an_answer_of_yours_says_that_the_page_may_execute_runs_which_it_does_not_count(tmp_path):
+    told = headline("q1", Request("smoke", results=tmp_path), "ELPV, yes.")
+    assert "no run of DevNet is stored yet" in told and told.endswith("began; it may execute others below.")
+    assert "when this page began" not in headline("q1", Request(), "ELPV, yes.")
+
+
 def test_the_papers_numbers_are_those_of_the_data_sets_asked_for(capsys):
     table = paper_table(2, ("headct", "my/carpet", "mvtec/carpet"))
     assert list(table.index) == ["HeadCT", "MVTec AD, Carpet"] and table.loc["HeadCT", "DevNet"] == "0.982 ± 0.009"

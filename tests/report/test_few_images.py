@@ -7,6 +7,7 @@ import pytest
 
 from devnetlib.metrics import auroc
 from devnetlib.report import tables
+from devnetlib.report.answers import headline
 from devnetlib.report.curves import curve_table
 from devnetlib.report.few_images import auroc_interval, cannot_tell, too_few
 from devnetlib.report.html import result_table_html
@@ -14,6 +15,7 @@ from devnetlib.report.selection import Stored, cell, published
 from devnetlib.report.statistics import paired
 from devnetlib.report.summaries import run_line
 from devnetlib.report.verdicts import learned, learned_over
+from devnetlib.study.parameters import Request
 from devnetlib.study.questions import QUESTIONS
 
 
@@ -94,3 +96,8 @@ def test_one_split_or_one_draw_shows_nothing_as_learned_in_claims_and_in_tables_
     crossed = paired(np.full((4, 4), 0.9) + np.linspace(0, 0.01, 4), np.full((4, 4), 0.5), 0.95)
     monkeypatch.setattr(tables, "lead_differences", lambda *_: {"DevNet": {"grey": crossed}})
     assert tables.leads("elpv").loc["DevNet", "learned from labels"] == "yes"
+
+
+def test_the_answer_of_a_chapter_says_it_as_its_table_does(few, monkeypatch):
+    monkeypatch.setattr("devnetlib.report.answers.shown", lambda request: few)
+    assert "DevNet 1.000, cannot tell (20 runs), the paper 0.846." in headline("q1", Request(), "")

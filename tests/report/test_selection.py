@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from devnetlib import embedded
-from devnetlib.report.explanations import explanation_leads, first_runs
+from devnetlib.report.answers import headline
+from devnetlib.report.curves import curves, top_k_curve
+from devnetlib.report.explanations import explained_rows, explanation_leads, first_runs
 from devnetlib.report.judgement import claim_cells
 from devnetlib.report.numbers import yours_note
 from devnetlib.report.paper import claims, rules
 from devnetlib.report.selection import IMAGENET, Mixture, Stored, cell, published, weights_of
 from devnetlib.report.tables import lead_differences, table, table_records, weights_line
+from devnetlib.study.parameters import Request
 from devnetlib.study.results import PUBLISHED, Scores, read_partition, write
 
 TRUNK = embedded.names()["3"]
@@ -115,6 +118,18 @@ def test_a_mixture_among_yours_is_told_below_the_table_and_the_other_rows_stand(
     assert lead_differences("elpv", results=tmp_path) == {}  # and no traceback
     monkeypatch.setattr("devnetlib.report.numbers.YOURS", tmp_path)
     assert "are a mixture (elpv (certain), devnet, profile quick: runs of several kinds" in yours_note()
+
+
+def test_chapters_tell_a_mixture_among_yours_in_a_line_and_show_nothing_of_it(devnet, monkeypatch, capsys):
+    explained = [scores for scores in published() if scores.pixels and scores.run.dataset == "toy"]
+    many = Stored(made_otherwise(scores, threads=2 + scores.run.draw) for scores in [*devnet, *explained])
+    monkeypatch.setattr("devnetlib.report.answers.shown", lambda request: many)
+    answer = headline("q1", Request(), "").split("\n\n")[-2]
+    assert "no mean of DevNet (elpv (certain), devnet, profile quick: runs of several kinds" in answer
+    assert curves("elpv", "q5", stored=many) == {} and top_k_curve("elpv", stored=many) == []
+    assert not any(row.method == "devnet" for row, *_ in explained_rows(many, "toy").values())
+    told = capsys.readouterr().out
+    assert "elpv (certain), devnet" in told and "toy (all), devnet" in told
 
 
 def test_q3_takes_no_other_row_for_devnet():

@@ -1,13 +1,15 @@
 """A folder of your own, prepared as `my/<name>`, in one of two forms.
 
-As MVTec AD:   train/good/*, test/good/*, test/<class>/*; the mask of test/<class>/NNN is ground_truth/<class>/NNN_mask
-Two folders:   normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1; the mask of anomaly/<class>/NNN is
-               ground_truth/<class>/NNN_mask or ground_truth/NNN_mask
+    As MVTec AD: train/good/*, test/good/*, test/<class>/*; the mask of test/<class>/NNN is
+                 ground_truth/<class>/NNN_mask
+    Two folders: normal/*, anomaly/* or anomaly/<class>/*; normals are divided 3:1; the mask of anomaly/<class>/NNN is
+                 ground_truth/<class>/NNN_mask or ground_truth/NNN_mask
 
 A mask may be named NNN alone.
 Where there is no ground_truth, masks/ stands for it. Links are followed.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from devnetlib.errors import Misuse
 
 TRAINED, TESTED, MASKS = Path("train/good"), Path("test"), (Path("ground_truth"), Path("masks"))
 NORMAL, ANOMALY = Path("normal"), Path("anomaly")
+MASK_NAME = re.compile(r"(.+)[ _.-](?:masks?|gt|labels?|seg)(?:[_-]?[0-9]+)?", re.IGNORECASE)
 EXPECTED = "train/good with test/good and test/<class>, or normal with anomaly"
 
 
@@ -39,14 +42,25 @@ def divided(root: Path) -> bool:
 def read(root: Path) -> pd.DataFrame:
     """One row an image, named by its path; `defect` is the class, or `anomaly` where there are no classes.
 
-    Raises Misuse for a part without images, for two masks of one image, for a mask whose image is missing and for a
-    mask of another size than its image.
+    Raises Misuse for a part without images, for two masks of one image, for a mask whose image is missing, for one
+    among the images and for a mask of another size than its image.
     """
     rows = list(divided_rows(root) if divided(root) else plain_rows(root))
     for what, enough in needed(root, rows).items():
         if not enough:
             raise Misuse(f"{root}: {what}; expected {EXPECTED}, with files {', '.join(SUFFIXES)} in each")
+    refuse_masks_among_images([root / row["file"] for row in rows])
     return finished(rows, root)
+
+
+def refuse_masks_among_images(images: list[Path]) -> None:
+    """Raise Misuse where an image is named as the mask of another in its own folder: read as an image, it would be one
+    that everybody tells apart."""
+    there = {path.with_suffix("") for path in images}
+    for path in images:
+        named = MASK_NAME.fullmatch(path.stem)
+        if named and path.with_name(named[1]) in there:
+            raise Misuse(f"{path}: named as the mask of {named[1]} and among the images; move masks to ground_truth/")
 
 
 def needed(root: Path, rows: list[dict[str, str]]) -> dict[str, bool]:
