@@ -47,7 +47,7 @@ test-slow: venv ## the slow tests: notebooks, the book, the built site in a brow
 test-all: venv ## all tests
 	@$(RUN) -m pytest $(SPREAD) -m "not stress"
 
-stress: venv ## damaged, mixed, stale input tried 20,000 times (TRIALS=2 doubles); then a grid killed 100 times, an hour
+stress: venv ## damaged, mixed, stale input tried 26,500 times (TRIALS=2 doubles); then a grid killed 100 times, an hour
 	@$(RUN) -m pytest -n logical --maxprocesses 4 -m stress tests/stress
 	@$(RUN) -m pytest -m stress --ignore tests/stress
 
