@@ -74,8 +74,8 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     if link and is_archive(source):
         raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
     check_apart(source, data_root / dataset, link)
-    check_place(data_root / dataset)
     removed = remove_abandoned(data_root / dataset)
+    check_place(data_root / dataset)
     with made_whole(data_root, dataset) as (place, unpacked):
         try:
             folder, said = opened(dataset, source, unpacked)

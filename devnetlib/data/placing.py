@@ -105,6 +105,7 @@ def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
             check_place(place)
             put(work, place)
         finally:
+            bring_back(work, place)
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         told = f"{error.strerror or error}; nothing was changed"
@@ -124,11 +125,13 @@ def work_folder(place: Path) -> Path:
 
 
 def remove_abandoned(place: Path) -> list[str]:
-    """Remove the work folders that killed processes left beside the place of a data set; a line for each."""
+    """Remove the work folders that killed processes left beside the place of a data set; a line for each. A set that
+    one of them had put aside is put back."""
     said = []
     for work in filter(is_work, sorted(place.parent.glob(f".{place.name}.*{UNFINISHED}"))):
         if writer_lives(work) is False:
             with suppress(OSError):  # gone meanwhile, or not ours to remove
+                bring_back(work, place)
                 shutil.rmtree(work)
                 said.append(f"{work.name}: left by a prepare that was killed; removed")
     return said
@@ -140,13 +143,17 @@ def is_work(folder: Path) -> bool:
 
 
 def put(work: Path, place: Path) -> None:
-    """Rename `new` to the place of the data set, what stood there aside; bring it back if that fails."""
+    """Rename `new` to the place of the data set, what stood there aside, from where `bring_back` takes it."""
     with suppress(FileNotFoundError):  # the first time, or another process has it aside
         place.rename(work / "old")
     try:
         (work / "new").rename(place)
     except OSError:
         if not place.exists():
-            if (work / "old").exists():
-                (work / "old").rename(place)
             raise
+
+
+def bring_back(work: Path, place: Path) -> None:
+    """Put what stood in the place of a data set back, unless something took its place."""
+    if (work / "old").exists() and not place.exists():
+        (work / "old").rename(place)

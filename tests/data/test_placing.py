@@ -200,3 +200,25 @@ def test_a_toy_that_cannot_be_drawn_is_told_in_a_line_and_others_are_listed(root
     assert main(["data", "list", "--data-root", str(root)]) == 0
     assert main(["data", "prepare", "toy", "--data-root", str(root)]) == 1
     assert "not written (No space left on device); name another folder with --data-root" in capsys.readouterr().err
+
+
+def test_a_set_that_a_killed_or_interrupted_prepare_had_put_aside_comes_back(raw, root, monkeypatch):
+    get("my/tiles", raw, False, root)
+    before, work = held(root), root / "my" / f".tiles.{GONE}.tmp"
+    work.mkdir()
+    (work / MADE).touch()
+    (root / "my/tiles").rename(work / "old")
+    remove_abandoned(root / "my/tiles")
+    assert held(root) == before
+
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        get("my/tiles", raw, False, root)
+    assert held(root) == before
