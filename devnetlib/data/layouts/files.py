@@ -58,6 +58,7 @@ def open_image(path: Path) -> Image.Image:
         with still(path) as image:
             if misread(image, path):
                 return read_again(image, path)
+            image.filename = ""  # else Pillow maps a plain TIFF file into memory, with swapped sides if a tag turns it
             image.load()
             return image
     except Misuse:

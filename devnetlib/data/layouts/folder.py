@@ -8,6 +8,7 @@ A mask may be named NNN alone.
 Where there is no ground_truth, masks/ stands for it. Links are followed.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,14 @@ def divided(root: Path) -> bool:
 def read(root: Path) -> pd.DataFrame:
     """One row an image, named by its path; `defect` is the class, or `anomaly` where there are no classes.
 
-    Raises Misuse for a part without images, for two masks of one image, for a mask whose image is missing and for a
-    mask of another size than its image.
+    Raises Misuse for a part without images, for two masks of one image, for a mask whose image is missing, for a mask
+    of another size than its image and for one among the images.
     """
     rows = list(divided_rows(root) if divided(root) else plain_rows(root))
     for what, enough in needed(root, rows).items():
         if not enough:
             raise Misuse(f"{root}: {what}; expected {EXPECTED}, with files {', '.join(SUFFIXES)} in each")
+    check_no_masks(root, [Path(row["file"]) for row in rows])
     return finished(rows, root)
 
 
@@ -115,7 +117,7 @@ def masks_of(root: Path, part: Path, images: list[Path]) -> dict[Path, str]:
         if len(fits) != 1 and part == ANOMALY:
             continue  # told in the remarks
         if len(fits) != 1:
-            image = (part / path.relative_to(folder)).with_name(path.stem.removesuffix("_mask")).as_posix()
+            image = (part / path.relative_to(folder)).with_name(unmasked(path.stem)).as_posix()
             several = f"it fits {' and '.join(image.relative_to(root).as_posix() for image in fits)}"
             what = several if fits else f"there is no anomalous image {image} (NNN or NNN_mask is the mask of NNN)"
             raise Misuse(f"{path}: a mask, but {what}; mend one of the two")
@@ -144,11 +146,31 @@ def fitting(mask: Path, part: Path, named: dict[Path, list[Path]]) -> list[Path]
     """The images that a mask, by its path within its folder, may belong to: those of its name, with or without
     `_mask`; of two folders, where its folder says no class, in any class."""
     inner = mask.relative_to(part) if mask.is_relative_to(part) else mask
-    keys = {inner.with_suffix(""), inner.with_name(inner.stem.removesuffix("_mask"))}
+    keys = {inner.with_suffix(""), inner.with_name(unmasked(inner.stem))}
     fits = [image for key in sorted(keys) for image in named.get(key, [])]
     if fits or part != ANOMALY or inner.parent != Path("."):
         return fits
     return [image for key, images in named.items() if Path(key.name) in keys for image in images]
+
+
+def unmasked(stem: str) -> str:
+    """The name without the ending of a mask, unless it is nothing else."""
+    return stem.removesuffix("_mask") or stem
+
+
+def check_no_masks(root: Path, files: list[Path]) -> None:
+    """Misuse for a mask among the images, which any detector would tell from them: in a folder of masks, or named as
+    the mask of an image beside it."""
+    names = {file.with_suffix("") for file in files}
+    for file in files:
+        beside = re.sub(r"(?i)(?<=.)_(mask|label|gt)$", "", file.stem)
+        if any(Path(part.lower()) in MASKS for part in file.parts[1:-1]):
+            told = "in a folder of masks"
+        elif beside != file.stem and file.with_name(beside) in names:
+            told = f"named as the mask of {beside} beside it"
+        else:
+            continue
+        raise Misuse(f"{root / file}: {told}, among the images; move the masks to {root / MASKS[0]}, or rename it")
 
 
 def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, Any]:
