@@ -46,11 +46,16 @@ def stranger(place: Path) -> Path | None:
     for inside, names, files in os.walk(place):
         for path in (Path(inside) / name for name in sorted([*names, *files])):
             ours = path in folders if path.is_dir() else known.get(path) and path.is_file()
-            if path.is_symlink() or not (ours or path == place / FACTS):
+            if path.is_symlink() or not (ours or path == place / FACTS or gone(path)):
                 return path
             if path in known and sha256(path) != known[path]:
                 return path
     return None
+
+
+def gone(path: Path) -> bool:
+    """Whether a path that was listed is not there any more, as while another process puts the folder aside."""
+    return not os.path.lexists(path)
 
 
 def check_source(source: Path, place: Path, link: bool) -> None:
