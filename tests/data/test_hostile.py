@@ -57,8 +57,6 @@ def doubtful_masks() -> dict[str, bytes]:
     white = np.zeros((40, 40), np.uint8)
     white[9:19, 9:29] = 255
     opaque = np.dstack([white, white, white, white.T])
-    coloured = Image.fromarray((white == 0).astype(np.uint8), "P")
-    coloured.putpalette([255, 0, 0, 0, 0, 0])
     soft = Image.fromarray(white).resize((50, 50), Image.Resampling.BICUBIC).resize((40, 40), Image.Resampling.BICUBIC)
     unknown = white.astype(np.float32)
     unknown[0, 0] = np.nan
@@ -67,7 +65,6 @@ def doubtful_masks() -> dict[str, bytes]:
         "white.png": encoded(Image.fromarray(np.full_like(white, 255)), "png"),
         "opaque where all is well.png": encoded(Image.fromarray(np.dstack([white | 255] * 3 + [255 - white])), "png"),
         "colour and transparency disagree.png": encoded(Image.fromarray(opaque), "png"),
-        "palette whose first colour is the defect.png": encoded(coloured, "png"),
         "soft.png": encoded(soft, "png"),
         "levels.png": encoded(Image.fromarray(white // 255 * np.arange(40, dtype=np.uint8) * 5), "png"),
         "not a number.tif": tiff_of(unknown),
