@@ -511,3 +511,12 @@ def test_the_command_line_exits_with_1_for_other_counts_and_files_and_with_2_for
     assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet / "train"), *at]) == 1
     assert main(["data", "prepare", "mvtex/carpet", "--from", str(carpet), *at]) == 2
     assert main(["data", "prepare", "mvtec", "--from", str(carpet), *at]) == 2
+
+
+@pytest.mark.parametrize("name", [FACTS, OWN_CARD])
+def test_brackets_without_end_are_damage_and_no_fault_of_the_program(tiles, root, name):
+    get("my/tiles", tiles, False, root)
+    (root / "my/tiles" / name).write_text("[" * 100_000)
+    with pytest.raises(Incomplete, match="damaged"):
+        prepare("my/tiles", data_root=root)
+    assert any(row["name"] == "toy" for row in overview(root))
