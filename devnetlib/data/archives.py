@@ -10,6 +10,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def inner_parts(archive: Path, member: Member) -> list[str]:
     outside = name.startswith("/") or ".." in parts or "\\" in name or re.match("[A-Za-z]:", name)
     if outside or not (parts or member.is_folder):
         raise Incomplete(f"{archive}: the member {name!r} is outside the folder; refused")
-    written = name.encode(errors="replace").decode() == name and name.isprintable()
+    shown = all(each.isprintable() or unicodedata.category(each) == "Zs" for each in name)  # Zs: spaces of any width
+    written = shown and name.encode(errors="replace").decode() == name
     if not written or len(parts) > 32 or any(len(part.encode()) > 255 for part in parts):
         raise Incomplete(f"{archive}: the member {name[:80]!r} has no usable name; refused")
     return parts

@@ -20,7 +20,7 @@ from devnetlib.data.archives import is_archive, unpack
 from devnetlib.data.images import boxes_of, load_crops
 from devnetlib.data.layouts import LAYOUTS
 from devnetlib.data.layouts.files import image_size, read_mask, sha256
-from devnetlib.data.layouts.formats import further_pictures
+from devnetlib.data.layouts.formats import further_pictures, still
 from devnetlib.data.layouts.listing import not_read
 from devnetlib.data.manifests import (
     COLUMNS,
@@ -34,6 +34,7 @@ from devnetlib.data.manifests import (
     read_table,
     write_table,
 )
+from devnetlib.data.mask_files import turned
 from devnetlib.data.placing import check_apart, check_place, check_source, made_whole, remove_abandoned
 from devnetlib.data.prepare import (
     FACTS,
@@ -74,8 +75,8 @@ def get(dataset: str, source: Path | None, link: bool, data_root: Path) -> list[
     if link and is_archive(source):
         raise Misuse(f"{source}: an archive cannot be linked; unpack it and name the folder, or leave out --link")
     check_apart(source, data_root / dataset, link)
-    check_place(data_root / dataset)
     removed = remove_abandoned(data_root / dataset)
+    check_place(data_root / dataset)
     with made_whole(data_root, dataset) as (place, unpacked):
         try:
             folder, said = opened(dataset, source, unpacked)
@@ -173,8 +174,8 @@ def unread(dataset: str, folder: Path, root: Path, table: pd.DataFrame, said: li
 def look_at(table: pd.DataFrame, root: Path) -> list[str]:
     """Read every image and mask once, as a run will; returns a line for each mask that marks nothing, and one on
     cameras' previews. Misuse for the first file that is damaged, of a mode that 8 bits cannot hold, or smaller than its
-    crops, for a mask of another size than its image or one that `mask_files` refuses, and for a mask that marks a
-    normal image."""
+    crops, for a mask of another size than its image or one that `mask_files` refuses, for a mask that marks a normal
+    image, and for an image with masks that a tag turns."""
     boxes, rows = boxes_of(table), table.reset_index(drop=True).groupby("file").indices
 
     def one(file: str) -> tuple[list[str], int]:
@@ -183,6 +184,8 @@ def look_at(table: pd.DataFrame, root: Path) -> list[str]:
         anomalous, said = (known["label"].astype(str) == "1").any(), []
         for mask in dict.fromkeys(mask for cell in known["mask"] for mask in masks_in(cell)):
             marked = read_mask(root / mask, image_size(root / file))
+            if marked.any():
+                check_upright(root / file, mask)
             if marked.any() and not anomalous:
                 raise Misuse(f"{root / mask}: marks {marked.mean():.2%} of {file}, a normal image; mend one of the two")
             said += [f"{mask}: marks nothing of {file}"] if anomalous and not marked.any() else []
@@ -194,6 +197,16 @@ def look_at(table: pd.DataFrame, root: Path) -> list[str]:
     return said + (
         [f"{len(more)} files hold previews beside their picture, not read (first: {more[0]})"] if more else []
     )
+
+
+def check_upright(path: Path, mask: str) -> None:
+    """Misuse for an image with a mask that its orientation tag turns: images are read as they are stored, and a mask
+    may have been drawn on what a viewer shows."""
+    if path.suffix == ".npy":
+        return
+    with still(path) as image:
+        if turned(image):
+            raise Misuse(f"{path}: an orientation tag turns it, so how {mask} lies on it is not known; save it upright")
 
 
 def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[Any]:

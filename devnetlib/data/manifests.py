@@ -75,7 +75,7 @@ def own_card(name: str, data_root: Path) -> Card:
         raise Misuse(f"{name} is not prepared in {data_root}: python -m devnetlib data prepare {name} --from FOLDER")
     try:
         return Card(name, validated(json.loads(path.read_text(encoding="utf-8")), str(path)))
-    except ValueError:  # no text, no JSON, or not by the schema
+    except (ValueError, RecursionError):  # no text, no JSON, or not by the schema
         raise Incomplete(
             f"{path}: damaged; move {path.parent} elsewhere, then python -m devnetlib data prepare {name} --from FOLDER"
         ) from None

@@ -45,11 +45,17 @@ def marked_in(image: Image.Image, path: Path) -> np.ndarray:
     try:
         if image.format == "MPO":
             raise ValueError("a camera's file of several pictures, expected one")
-        if image.format != "TIFF" and image.getexif().get(ORIENTATION, 1) > 1:  # TIFF files are turned as they are read
+        if turned(image):
             raise ValueError("an orientation tag turns it, which no image's does; save it upright")
         return upright(marked(image, lossy(image, path)))
     except (OSError, EOFError, SyntaxError, ValueError) as error:
         raise Misuse(f"{path}: not a plain mask: {error}; {MEND}") from None
+
+
+def turned(image: Image.Image) -> bool:
+    """Whether a tag turns a picture for those who look at it, but not as it is read; TIFF files are turned as they are
+    read."""
+    return image.format != "TIFF" and image.getexif().get(ORIENTATION) in range(2, 9)
 
 
 def marked_in_array(path: Path) -> np.ndarray:

@@ -46,11 +46,16 @@ def stranger(place: Path) -> Path | None:
     for inside, names, files in os.walk(place):
         for path in (Path(inside) / name for name in sorted([*names, *files])):
             ours = path in folders if path.is_dir() else known.get(path) and path.is_file()
-            if path.is_symlink() or not (ours or path == place / FACTS):
+            if path.is_symlink() or not (ours or path == place / FACTS or gone(path)):
                 return path
             if path in known and sha256(path) != known[path]:
                 return path
     return None
+
+
+def gone(path: Path) -> bool:
+    """Whether a path that was listed is not there any more, as while another process puts the folder aside."""
+    return not os.path.lexists(path)
 
 
 def check_source(source: Path, place: Path, link: bool) -> None:
@@ -105,6 +110,7 @@ def made_whole(data_root: Path, dataset: str) -> Iterator[tuple[Path, Path]]:
             check_place(place)
             put(work, place)
         finally:
+            bring_back(work, place)
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         told = f"{error.strerror or error}; nothing was changed"
@@ -124,11 +130,13 @@ def work_folder(place: Path) -> Path:
 
 
 def remove_abandoned(place: Path) -> list[str]:
-    """Remove the work folders that killed processes left beside the place of a data set; a line for each."""
+    """Remove the work folders that killed processes left beside the place of a data set; a line for each. A set that
+    one of them had put aside is put back."""
     said = []
     for work in filter(is_work, sorted(place.parent.glob(f".{place.name}.*{UNFINISHED}"))):
         if writer_lives(work) is False:
             with suppress(OSError):  # gone meanwhile, or not ours to remove
+                bring_back(work, place)
                 shutil.rmtree(work)
                 said.append(f"{work.name}: left by a prepare that was killed; removed")
     return said
@@ -140,13 +148,17 @@ def is_work(folder: Path) -> bool:
 
 
 def put(work: Path, place: Path) -> None:
-    """Rename `new` to the place of the data set, what stood there aside; bring it back if that fails."""
+    """Rename `new` to the place of the data set, what stood there aside, from where `bring_back` takes it."""
     with suppress(FileNotFoundError):  # the first time, or another process has it aside
         place.rename(work / "old")
     try:
         (work / "new").rename(place)
     except OSError:
         if not place.exists():
-            if (work / "old").exists():
-                (work / "old").rename(place)
             raise
+
+
+def bring_back(work: Path, place: Path) -> None:
+    """Put what stood in the place of a data set back, unless something took its place."""
+    if (work / "old").exists() and not place.exists():
+        (work / "old").rename(place)

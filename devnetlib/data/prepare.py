@@ -209,7 +209,7 @@ def read_facts(place: Path) -> dict[str, Any]:
         digest = facts.pop("digest")
         whole = text == facts_text(facts | {"digest": digest}) and digest == digest_of(facts)
         whole = whole and facts["own"] == {name: sha256(path) for name, path in own.items()}
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         whole = False
     if not whole:
         told = f"{FACTS} or {' or '.join(own) or TABLE} is damaged; move the folder elsewhere"

@@ -220,6 +220,12 @@ def test_a_name_that_cannot_be_told_or_kept_is_refused(tmp_path, name):
     assert "no usable name" in told and told.isprintable()
 
 
+@pytest.mark.parametrize("name", ["Screenshot 10.41.07\u202fPM.png", "no\u00a0break.png", "wide\u3000space.png"])
+def test_a_name_with_a_space_of_another_width_is_unpacked(tmp_path, name):
+    unpack(zipped(tmp_path / "shots.zip", (name, b"x")), tmp_path / "out")
+    assert (tmp_path / "out" / name).read_bytes() == b"x"
+
+
 def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
     told = refused(tar(tmp_path / "evil.tar", ("a\udcff.png", tarfile.REGTYPE, b"x")), tmp_path / "out")
     assert "no usable name" in told and told.isprintable()

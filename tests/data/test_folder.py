@@ -143,8 +143,31 @@ def test_a_name_that_ends_as_a_masks_does_may_be_an_images(divided):
 def test_a_mask_that_lies_beside_its_image_is_never_read_as_one_more_image(plain, part, name):
     picture(plain / part / "d.png")
     mask(plain / part / name)
-    with pytest.raises(Misuse, match=rf"{part}/{re.escape(name)}: named as the mask of d and among the images; move"):
+    with pytest.raises(Misuse, match=rf"{part}/{re.escape(name)}: named as the mask of d beside it, among"):
         folder.read(plain)
+
+
+@pytest.mark.parametrize("name", ["test/hole/1_mask.png", "test/hole/1_LABEL.bmp", "train/good/0_gt.png"])
+def test_a_mask_beside_its_image_is_not_taken_for_an_image(divided, name):
+    mask(divided / name)
+    with pytest.raises(Misuse, match=rf"{name}: named as the mask of \d beside it, among the images; move the masks"):
+        folder.read(divided)
+
+
+@pytest.mark.parametrize("inside", ["anomaly/masks", "anomaly/crack/Ground_Truth"])
+def test_a_folder_of_masks_is_no_class_of_defects(plain, inside):
+    mask(plain / inside / "e.png")
+    with pytest.raises(Misuse, match=rf"{inside}/e\.png: in a folder of masks, among the images"):
+        folder.read(plain)
+
+
+def test_a_mask_named_by_its_ending_alone_fits_the_image_of_that_name(divided):
+    path = mask(divided / "ground_truth/hole/_mask.png")
+    with pytest.raises(Misuse, match=r"/_mask\.png: a mask, but there is no anomalous image test/hole/_mask"):
+        folder.read(divided)
+    picture(divided / "test/hole/_mask.png")
+    assert folder.read(divided).set_index("id")["mask"]["test/hole/_mask.png"] == "ground_truth/hole/_mask.png"
+    assert path.is_file()
 
 
 def test_a_mask_with_a_bar_in_its_name_is_refused_since_it_would_be_two(divided):

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile
 
 from devnetlib.data.images import load_image
 from devnetlib.data.layouts import formats
-from devnetlib.data.layouts.files import open_image, perceptual_hash
+from devnetlib.data.layouts.files import image_size, open_image, perceptual_hash
 from devnetlib.errors import Misuse
 
 RNG = np.random.default_rng(0)
@@ -188,3 +188,12 @@ def test_a_png_in_which_a_bit_has_flipped_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(Misuse, match=r"a\.png: not a readable image"):
         open_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize(("tag", "way"), [(3, "ROTATE_180"), (6, "ROTATE_270"), (7, "TRANSVERSE"), (8, "ROTATE_90")])
+def test_a_tiff_that_a_tag_turns_is_read_upright_however_its_pixels_are_packed(file, compression, tag, way):
+    stored = Image.fromarray(GREY)
+    path = file(encoded(stored, "tiff", compression=compression, tiffinfo={274: tag}), "scan.tif")
+    upright = np.asarray(stored.transpose(Image.Transpose[way]))
+    assert np.array_equal(np.asarray(open_image(path)), upright) and image_size(path) == upright.shape[::-1]

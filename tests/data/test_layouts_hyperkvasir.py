@@ -62,6 +62,15 @@ def test_the_same_picture_as_landmark_and_finding_is_reported_and_shares_a_group
     assert any("normal and anomalous" in line and "z-l-0.jpg" in line for line in hyperkvasir.remarks(labeled, table))
 
 
+def test_two_images_that_would_be_one_sample_are_refused_by_their_names(labeled):
+    image = next(labeled.rglob("barretts/*.jpg"))
+    shutil.copy(image, image.with_suffix(".JPG"))
+    with pytest.raises(
+        Misuse, match=rf"{image.stem}\.JPG and .*{image.name} would both be the sample barretts-{image.stem}"
+    ):
+        hyperkvasir.read(labeled)
+
+
 def test_the_folder_is_found_as_the_archive_nests_it(labeled):
     assert hyperkvasir.find(labeled) == hyperkvasir.find(labeled.parent) == labeled
     with pytest.raises(Misuse, match="found nothing, expected upper-gi-tract/"):

@@ -101,6 +101,9 @@ RIGHT: dict[str, Callable[[], bytes]] = {
     "grey.gif": lambda: saved(Image.fromarray(WHITE), "gif"),
     "cmyk.tif": lambda: saved(Image.fromarray(WHITE).convert("RGB").convert("CMYK"), "tiff"),
     "quality 50.jpg": lambda: saved(Image.fromarray(WHITE), "jpeg", quality=50),
+    "turned by a text, which turns nothing.jpg": lambda: saved(Image.fromarray(WHITE), "jpeg", exif=turned()).replace(
+        b"\x01\x12\0\x03", b"\x01\x12\0\x02"
+    ),
     "red, quality 75.jpg": lambda: saved(
         layers(WHITE, 0 * WHITE, 0 * WHITE, EVERYWHERE).convert("RGB"), "jpeg", quality=75
     ),

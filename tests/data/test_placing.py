@@ -10,7 +10,7 @@ import pytest
 from devnetlib.__main__ import main
 from devnetlib.data.intake import get
 from devnetlib.data.layouts import toy
-from devnetlib.data.placing import MADE, lies_in, remove_abandoned
+from devnetlib.data.placing import MADE, check_place, lies_in, remove_abandoned
 from devnetlib.data.prepare import FACTS, FILES, TABLE, prepare, verify
 from devnetlib.errors import Incomplete, Misuse
 from devnetlib.writing import machine
@@ -200,3 +200,38 @@ def test_a_toy_that_cannot_be_drawn_is_told_in_a_line_and_others_are_listed(root
     assert main(["data", "list", "--data-root", str(root)]) == 0
     assert main(["data", "prepare", "toy", "--data-root", str(root)]) == 1
     assert "not written (No space left on device); name another folder with --data-root" in capsys.readouterr().err
+
+
+def test_a_set_that_a_killed_or_interrupted_prepare_had_put_aside_comes_back(raw, root, monkeypatch):
+    get("my/tiles", raw, False, root)
+    before, work = held(root), root / "my" / f".tiles.{GONE}.tmp"
+    work.mkdir()
+    (work / MADE).touch()
+    (root / "my/tiles").rename(work / "old")
+    remove_abandoned(root / "my/tiles")
+    assert held(root) == before
+
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        get("my/tiles", raw, False, root)
+    assert held(root) == before
+
+
+def test_a_set_that_another_process_replaces_while_it_is_looked_at_is_no_strangers(raw, root, monkeypatch):
+    get("my/tiles", raw, False, root)
+    place, walk = root / "my/tiles", os.walk
+
+    def moved_meanwhile(folder: Path) -> object:
+        listed = list(walk(folder))
+        place.rename(root / "aside")
+        return listed
+
+    monkeypatch.setattr(os, "walk", moved_meanwhile)
+    check_place(place)

@@ -274,6 +274,16 @@ def test_an_image_of_more_than_8_bits_is_named_and_nothing_is_prepared(tiles, ro
         get("my/tiles", tiles, False, root)
 
 
+def test_an_image_with_a_mask_is_refused_where_a_tag_turns_it(tiles, root):
+    tags = Image.Exif()
+    tags[274] = 3
+    Image.new("L", (12, 12), 9).save(tiles / "anomaly/turned.jpg", exif=tags)
+    get("my/tiles", tiles, False, root)  # without a mask it does not matter
+    mask(tiles / "ground_truth/turned.png", (12, 12))
+    with pytest.raises(Incomplete, match=r"turned\.jpg: an orientation tag turns it, so how ground_truth/turned\.png"):
+        get("my/tiles", tiles, False, root)
+
+
 @pytest.mark.parametrize("name", [b"carriage\rreturn.png", b"caf\xe9.png", b"caf\xe9/0.png"])
 def test_a_name_that_no_table_holds_is_refused_in_a_line_and_nothing_is_prepared(tiles, root, name):
     path = os.path.join(os.fsencode(tiles / "anomaly"), name)
@@ -501,3 +511,12 @@ def test_the_command_line_exits_with_1_for_other_counts_and_files_and_with_2_for
     assert main(["data", "prepare", "mvtec/carpet", "--from", str(carpet / "train"), *at]) == 1
     assert main(["data", "prepare", "mvtex/carpet", "--from", str(carpet), *at]) == 2
     assert main(["data", "prepare", "mvtec", "--from", str(carpet), *at]) == 2
+
+
+@pytest.mark.parametrize("name", [FACTS, OWN_CARD])
+def test_brackets_without_end_are_damage_and_no_fault_of_the_program(tiles, root, name):
+    get("my/tiles", tiles, False, root)
+    (root / "my/tiles" / name).write_text("[" * 100_000)
+    with pytest.raises(Incomplete, match="damaged"):
+        prepare("my/tiles", data_root=root)
+    assert any(row["name"] == "toy" for row in overview(root))

@@ -58,6 +58,7 @@ def open_image(path: Path) -> Image.Image:
         with still(path) as image:
             if misread(image, path):
                 return read_again(image, path)
+            image.filename = ""  # else Pillow maps a plain TIFF file into memory, with swapped sides if a tag turns it
             image.load()
         check_whole(image.format, path)
         return image
@@ -164,13 +165,15 @@ def image_size(path: Path) -> tuple[int, int]:
 
 def finished(rows: Iterable[dict[str, str]], root: Path) -> pd.DataFrame:
     """Rows as an image table, with the hash of every file (each read once, in parallel, with a progress bar), and one
-    `group` for all samples whose groups share a byte-identical file. Misuse where there is no row at all, and for a
-    name that an image table cannot hold."""
+    `group` for all samples whose groups share a byte-identical file. Misuse where there is no row at all, for two
+    samples of one id, and for a name that an image table cannot hold."""
     rows = list(rows)
     check_names(rows, root)
     table = image_table(rows)
     if table.empty:
         raise Misuse(f"{root}: the folders of the release are there, but no image; unpack it again")
+    for name, same in table[table["id"].duplicated(keep=False)].groupby("id")["file"]:
+        raise Misuse(f"{root}: {' and '.join(same)} would both be the sample {name}; rename or remove one")
     files = sorted(set(table["file"]))
     with ThreadPoolExecutor(usable_cores()) as pool:
         hashed = pool.map(lambda file: sha256(root / file), files)

@@ -49,18 +49,8 @@ def read(root: Path) -> pd.DataFrame:
     for what, enough in needed(root, rows).items():
         if not enough:
             raise Misuse(f"{root}: {what}; expected {EXPECTED}, with files {', '.join(SUFFIXES)} in each")
-    refuse_masks_among_images([root / row["file"] for row in rows])
+    check_no_masks(root, [Path(row["file"]) for row in rows])
     return finished(rows, root)
-
-
-def refuse_masks_among_images(images: list[Path]) -> None:
-    """Raise Misuse where an image is named as the mask of another in its own folder: read as an image, it would be one
-    that everybody tells apart."""
-    there = {path.with_suffix("") for path in images}
-    for path in images:
-        named = MASK_NAME.fullmatch(path.stem)
-        if named and path.with_name(named[1]) in there:
-            raise Misuse(f"{path}: named as the mask of {named[1]} and among the images; move masks to ground_truth/")
 
 
 def needed(root: Path, rows: list[dict[str, str]]) -> dict[str, bool]:
@@ -129,7 +119,7 @@ def masks_of(root: Path, part: Path, images: list[Path]) -> dict[Path, str]:
         if len(fits) != 1 and part == ANOMALY:
             continue  # told in the remarks
         if len(fits) != 1:
-            image = (part / path.relative_to(folder)).with_name(path.stem.removesuffix("_mask")).as_posix()
+            image = (part / path.relative_to(folder)).with_name(unmasked(path.stem)).as_posix()
             several = f"it fits {' and '.join(image.relative_to(root).as_posix() for image in fits)}"
             what = several if fits else f"there is no anomalous image {image} (NNN or NNN_mask is the mask of NNN)"
             raise Misuse(f"{path}: a mask, but {what}; mend one of the two")
@@ -158,11 +148,31 @@ def fitting(mask: Path, part: Path, named: dict[Path, list[Path]]) -> list[Path]
     """The images that a mask, by its path within its folder, may belong to: those of its name, with or without
     `_mask`; of two folders, where its folder says no class, in any class."""
     inner = mask.relative_to(part) if mask.is_relative_to(part) else mask
-    keys = {inner.with_suffix(""), inner.with_name(inner.stem.removesuffix("_mask"))}
+    keys = {inner.with_suffix(""), inner.with_name(unmasked(inner.stem))}
     fits = [image for key in sorted(keys) for image in named.get(key, [])]
     if fits or part != ANOMALY or inner.parent != Path("."):
         return fits
     return [image for key, images in named.items() if Path(key.name) in keys for image in images]
+
+
+def unmasked(stem: str) -> str:
+    """The name without the ending of a mask, unless it is nothing else."""
+    return stem.removesuffix("_mask") or stem
+
+
+def check_no_masks(root: Path, files: list[Path]) -> None:
+    """Misuse for a mask among the images, which any detector would tell from them: in a folder of masks, or named as
+    the mask of an image beside it."""
+    names = {file.with_suffix("") for file in files}
+    for file in files:
+        named = MASK_NAME.fullmatch(file.stem)
+        if any(Path(part.lower()) in MASKS for part in file.parts[1:-1]):
+            told = "in a folder of masks"
+        elif named and file.with_name(named[1]) in names:
+            told = f"named as the mask of {named[1]} beside it"
+        else:
+            continue
+        raise Misuse(f"{root / file}: {told}, among the images; move the masks to {root / MASKS[0]}, or rename it")
 
 
 def facts(name: str, table: pd.DataFrame, counts: dict[str, int]) -> dict[str, Any]:
