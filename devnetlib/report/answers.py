@@ -61,8 +61,8 @@ def mean_of(runs: Cell, question: Question) -> str:
 
 
 def paper_table(number: int, datasets: Iterable[str]) -> pd.DataFrame:
-    """Mean ± sd of every method that a table of the paper prints for these data sets, a row a set or class; a set of
-    which it prints nothing is named in a line."""
+    """Mean ± sd of every method that a table of the paper prints for these data sets, one row per set or class; a set
+    of which it prints nothing is named in a line."""
     rows, lines = printed(number), {}
     places = rows[["dataset", "subset"]].apply(lambda column: column.str.casefold())
     for dataset in datasets:

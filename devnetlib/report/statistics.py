@@ -56,7 +56,7 @@ class Difference:
 
     @property
     def above(self) -> bool:
-        """Whether it is shown to be above 0: the whole interval is, and it crosses splits with draws."""
+        """Whether it is significantly above 0: its whole interval is, and it crosses splits with draws."""
         return self.low > 0 and self.verdict != "undetermined"
 
     @property
