@@ -20,8 +20,8 @@ from devnetlib.study.questions import GROUPED, asked
 from devnetlib.study.results import REPOSITORY, YOURS
 from devnetlib.study.runs import PROFILES
 
-# Measured on two cores, Debian 12, Python 3.11, uv with an empty cache; sizes by `du -sh`.
-ENVIRONMENTS = {"full": ("5.9 GB", "100 s"), "light": ("541 MB", "35 s")}
+# Measured on two idle cores and a fast network, Debian 12, Python 3.11, uv with an empty cache; sizes by `du -sh`.
+ENVIRONMENTS = {"full": ("5.9 GB", "23 s"), "light": ("541 MB", "6 s")}
 LABELLED = 10
 TOLERANCE = 0.005  # AUROC of one run across machines, thread counts and devices
 
