@@ -29,7 +29,9 @@ from devnetlib.data.manifests import (
     OWN_CARD,
     OWN_READING,
     family,
+    files_in,
     load_card,
+    masks_in,
     own_name,
     read_table,
     write_table,
@@ -147,24 +149,17 @@ def checked(dataset: str, table: pd.DataFrame) -> pd.DataFrame:
     return expected
 
 
-def masks_in(cell: str) -> list[str]:
-    """The files that a cell of the column `mask` names."""
-    return [file for file in cell.split("|") if file]
-
-
 def check_links(table: pd.DataFrame, root: Path, place: Path, link: bool) -> None:
     """As `check_apart` for the root, and as `check_source` for every folder that a file of the set really lies in."""
     check_apart(root, place, link)
-    files = {*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))}
-    for folder in {os.path.dirname(os.path.realpath(root / file)) for file in files}:
+    for folder in {os.path.dirname(os.path.realpath(root / file)) for file in files_in(table)}:
         check_source(Path(folder), place, link)
 
 
 def unread(dataset: str, folder: Path, root: Path, table: pd.DataFrame, said: list[str]) -> list[str]:
     """What is to be said of the files below the root, and of one's own beside it, that are neither read nor named by a
     remark yet."""
-    known = {*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))}
-    known |= {line.partition(": ")[0] for line in said}
+    known = files_in(table) | {line.partition(": ")[0] for line in said}
     read = {root / file for file in known}
     if family(dataset) == OWN:
         return not_read(folder, read, lambda path: LAYOUTS[OWN].why_not_read(root, path))
@@ -221,7 +216,7 @@ def all_of(task: Callable[[str], Any], files: Sequence[str], name: str) -> list[
 
 def fill(place: Path, dataset: str, table: pd.DataFrame, root: Path, link: bool) -> None:
     """Write all that a prepared data set is into a folder. Incomplete for a file that changed since it was listed."""
-    files = sorted({*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))})
+    files = sorted(files_in(table))
     seen = {file: state_of(root / file) for file in files if link}  # before they are read
     hashes = copy(files, root, None if link else place / FILES)
     other = [file for file, listed in zip(table["file"], table["sha256"], strict=True) if hashes[file] != listed]

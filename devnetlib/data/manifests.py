@@ -169,3 +169,13 @@ def read_as(table: pd.DataFrame) -> pd.DataFrame:
 def table_digest(table: pd.DataFrame) -> str:
     """16 hex digits that name the content of an image table."""
     return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()[:16]
+
+
+def masks_in(cell: str) -> list[str]:
+    """The files that a cell of the column `mask` names."""
+    return [file for file in cell.split("|") if file]
+
+
+def files_in(table: pd.DataFrame) -> set[str]:
+    """Every file that an image table names, masks too."""
+    return {*table["file"], *(mask for cell in table["mask"] for mask in masks_in(cell))}

@@ -5,8 +5,8 @@ import pandas as pd
 from PIL import Image
 
 from devnetlib.data.images import Box, as_listed, boxes_of, cut
-from devnetlib.data.intake import masks_in
 from devnetlib.data.layouts.files import image_size, read_mask
+from devnetlib.data.manifests import masks_in
 from devnetlib.data.prepare import Prepared
 
 

@@ -33,6 +33,7 @@ from devnetlib.data.manifests import (
     family,
     in_reading,
     load_card,
+    masks_in,
     read_as,
     read_table,
     table_digest,
@@ -62,7 +63,7 @@ class Prepared:
     def mask_digest(self) -> str | None:
         """16 hex digits that name the content of the masks, of which the image table holds only the names; None where
         they are not at hand."""
-        masks = sorted(mask for cell in set(self.table["mask"]) for mask in cell.split("|") if mask)
+        masks = sorted(mask for cell in set(self.table["mask"]) for mask in masks_in(cell))
         if not self.hashes.keys() >= set(masks):
             return None
         return hashlib.sha256("".join(f"{mask} {self.hashes[mask]}\n" for mask in masks).encode()).hexdigest()[:16]

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from devnetlib.data.intake import masks_in
 from devnetlib.data.layouts.files import sha256
+from devnetlib.data.manifests import masks_in
 from devnetlib.data.prepare import prepare, verify
 from tests.stress.own_folders import NAME, SPOILED, Rng, Tree, state, tree
 from tests.stress.trials import REFUSED, RIGHT, Wrong, asked, held, numbered
